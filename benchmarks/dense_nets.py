@@ -10,14 +10,17 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import texts
 import torch
 from libraries import torchvision, transformers
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 DETECTION = torchvision.models.detection
 VIDEO = torchvision.models.video
@@ -116,6 +119,76 @@ def hifigan(n: int) -> Callable[[], nn.Module]:
     return lambda: transformers.SpeechT5HifiGan(config)
 
 
+def plain(module: nn.Module) -> nn.Module:
+    """The module with each weight as it is used, not apart from its length."""
+    for part in module.modules():
+        if parametrize.is_parametrized(part, "weight"):
+            parametrize.remove_parametrizations(part, "weight")
+    return module
+
+
+def clip(n: int, heads: int, layers: int, patch: int, text: int, out: int) -> nn.Module:
+    def half(width: int, heads: int, layers: int, **more: Any) -> dict[str, Any]:
+        return texts.bert(width, layers, heads, **more)
+
+    config = transformers.CLIPConfig(
+        text_config=half(text, text // 64, 12, eos_token_id=49407),
+        vision_config=half(n, heads, layers, patch_size=patch),
+        projection_dim=out,
+    )
+    return transformers.CLIPModel(config)
+
+
+def beside(module: nn.Module, image: Tensor, words: Tensor) -> list[Tensor]:
+    """Image and text as vectors, and how well they go together."""
+    found = module(input_ids=words, pixel_values=image)
+    return [found.image_embeds, found.text_embeds, found.logits_per_image]
+
+
+def wavlm() -> nn.Module:
+    module = plain(transformers.WavLMModel(transformers.WavLMConfig()))
+    del module.masked_spec_embed  # read in training
+    return module
+
+
+def encodec() -> nn.Module:
+    module = plain(transformers.EncodecModel(transformers.EncodecConfig()))
+    del module.quantizer
+    return module
+
+
+def sound(module: nn.Module, x: Tensor) -> list[Tensor]:
+    codes = module.encoder(x)
+    return [codes, module.decoder(codes)]
+
+
+def videomae(n: int, heads: int, layers: int) -> nn.Module:
+    config = transformers.VideoMAEConfig(**texts.bert(n, layers, heads), num_labels=400)
+    return transformers.VideoMAEForVideoClassification(config)
+
+
+def depth_anything(n: int, heads: int, taken: Sequence[int], m: int, wide: int) -> nn.Module:
+    backbone = transformers.Dinov2Config(
+        hidden_size=n,
+        num_hidden_layers=taken[-1],
+        num_attention_heads=heads,
+        image_size=518,
+        patch_size=14,
+        out_indices=list(taken),
+        reshape_hidden_states=False,
+    )
+    config = transformers.DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=n,
+        neck_hidden_sizes=[m, 2 * m, 4 * m, 8 * m] if m < 256 else [256, 512, 1024, 1024],
+        fusion_hidden_size=wide,
+    )
+    module = transformers.DepthAnythingForDepthEstimation(config)
+    del module.backbone.embeddings.mask_token  # read in training
+    del module.neck.fusion_stage.layers[0].residual_layer1  # read by none
+    return module
+
+
 def points(module: nn.Module, image: Tensor) -> list[Tensor]:
     """SuperPoint's two maps, before points are chosen."""
     seen = module.encoder(image).last_hidden_state
@@ -133,6 +206,9 @@ IMAGE = (1, 3, 128, 160)
 DOWN = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
 UP = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
 STEP = np.float32([[321]])
+# Words, the last of which has the highest number.
+CAPTION = np.random.default_rng(0).integers(3, 1000, (1, 77))
+CAPTION[0, 9] = 49407
 DENSE = {
     **{
         name: Dense(
@@ -181,6 +257,62 @@ DENSE = {
             left_out=("mean", "scale"),
         )
         for name, n in (("hifigan", 512), ("hifigan_v2", 128))
+    },
+    **{
+        f"clip_vit_{name}": Dense(
+            "transformers", partial(clip, *sizes), [(1, 3, 224, 224), CAPTION], beside
+        )
+        for name, sizes in {
+            "b_32": (768, 12, 12, 32, 512, 512),
+            "b_16": (768, 12, 12, 16, 512, 512),
+            "l_14": (1024, 16, 24, 14, 768, 768),
+        }.items()
+    },
+    "siglip_base_patch16_224": Dense(
+        "transformers",
+        lambda: transformers.SiglipModel(transformers.SiglipConfig()),
+        [(1, 3, 224, 224), CAPTION[:, :64]],
+        beside,
+    ),
+    "sam_vit_b": Dense(
+        "transformers",
+        lambda: transformers.SamVisionModel(transformers.SamVisionConfig()),
+        [(1, 3, 1024, 1024)],
+        lambda module, x: module(x).last_hidden_state,
+    ),
+    "wavlm_base": Dense(
+        "transformers",
+        wavlm,
+        [(1, 1, 4000)],
+        lambda module, x: module(x[:, 0]).last_hidden_state.mT,
+        ("1x4000",),
+    ),
+    "encodec_24khz": Dense("transformers", encodec, [(1, 1, 3200)], sound, ("1x3200",)),
+    **{
+        f"videomae_{name}": Dense(
+            "transformers",
+            partial(videomae, *sizes),
+            [(1, 3, 16, 224, 224)],
+            lambda module, x: module(x.transpose(1, 2)).logits,
+        )
+        for name, sizes in {
+            "small": (384, 6, 12),
+            "base": (768, 12, 12),
+            "large": (1024, 16, 24),
+        }.items()
+    },
+    **{
+        f"depth_anything_v2_{name}": Dense(
+            "transformers",
+            partial(depth_anything, *sizes),
+            [(1, 3, 518, 518)],
+            lambda module, x: module(x).predicted_depth,
+        )
+        for name, sizes in {
+            "small": (384, 6, (3, 6, 9, 12), 48, 64),
+            "base": (768, 12, (3, 6, 9, 12), 96, 128),
+            "large": (1024, 16, (5, 12, 18, 24), 256, 256),
+        }.items()
     },
     "superpoint": Dense(
         "transformers",

@@ -10,7 +10,7 @@ import torch
 STEPS = 24
 # What stores queries, keys and values by heads.
 BY_HEADS = ("pythia", "bloom")
-UNPOOLED = ("roberta_base", "roberta_large")
+UNPOOLED = ("roberta_base", "roberta_large", "mobilebert")
 
 
 def bert(n: int, layers: int, heads: int, **more: Any) -> dict[str, Any]:
@@ -106,6 +106,70 @@ NETWORKS: dict[str, tuple[str, str, dict[str, Any]]] = {
         )
         for size, n, layers, heads in (("base", 768, 12, 12), ("large", 1024, 24, 16))
     },
+    **{
+        f"gpt-neo-{size}": (
+            "GPTNeoForCausalLM",
+            f"gpt_neo_{size.replace('.', '_').lower()}",
+            {
+                "hidden_size": n,
+                "num_layers": layers,
+                "num_heads": heads,
+                "attention_types": [[["global", "local"], layers // 2]],
+            },
+        )
+        for size, n, layers, heads in (("125m", 768, 12, 12), ("1.3B", 2048, 24, 16))
+    },
+    **{
+        f"SmolLM2-{size}": (
+            "LlamaForCausalLM",
+            f"smollm2_{size.replace('.', '_').lower()}",
+            bert(n, layers, heads, num_key_value_heads=kv_heads, tie_word_embeddings=True)
+            | {"intermediate_size": inner, "vocab_size": 49152, "rms_norm_eps": 1e-5}
+            | turned(1e5),
+        )
+        for size, n, layers, heads, kv_heads, inner in (
+            ("135M", 576, 30, 9, 3, 1536),
+            ("360M", 960, 32, 15, 5, 2560),
+            ("1.7B", 2048, 24, 32, 32, 8192),
+        )
+    },
+    **{
+        f"gemma-3-{size}": (
+            "Gemma3ForCausalLM",
+            f"gemma3_{size}",
+            bert(n, layers, 4, num_key_value_heads=1, head_dim=256, vocab_size=262144)
+            | {"intermediate_size": inner, "sliding_window": 512},
+        )
+        for size, n, layers, inner in (("270m", 640, 18, 2048), ("1b", 1152, 26, 6912))
+    },
+    **{
+        f"ModernBERT-{size}": (
+            "ModernBertModel",
+            f"modernbert_{size}",
+            bert(n, layers, heads) | {"intermediate_size": inner},
+        )
+        for size, n, layers, heads, inner in (
+            ("base", 768, 22, 12, 1152),
+            ("large", 1024, 28, 16, 2624),
+        )
+    },
+    **{
+        f"mamba2-{size}": (
+            "Mamba2ForCausalLM",
+            f"mamba2_{size}",
+            {
+                "hidden_size": n,
+                "num_hidden_layers": layers,
+                "num_heads": n // 32,
+                "n_groups": 1,
+                "vocab_size": 50288,
+                "tie_word_embeddings": True,
+            },
+        )
+        for size, n, layers in (("130m", 768, 24), ("370m", 1024, 48))
+    },
+    "mobilebert-uncased": ("MobileBertModel", "mobilebert", {}),
+    "squeezebert-uncased": ("SqueezeBertModel", "squeezebert", {"vocab_size": 30528}),
     "distilbert-base-uncased": ("DistilBertModel", "distilbert_base", {}),
     **{
         f"albert-{size}-v2": (

@@ -85,11 +85,17 @@ TIMM = {
             ),
             "fastvit": ("t8", "t12", "s12", "sa12", "sa24", "sa36", "ma36"),
             "gcvit": ("xxtiny", "xtiny", "tiny", "small", "base"),
+            "crossvit": ("tiny_240", "small_240", "base_240", "9_240", "15_240", "18_240"),
+            "eva02": tuple(f"{n}_patch14_224" for n in ("tiny", "small", "base", "large")),
             "hgnet": ("tiny", "small"),
+            "hiera": tuple(
+                f"{n}_224" for n in ("tiny", "small", "base", "base_plus", "large", "huge")
+            ),
             "inception_next": ("atto", "tiny", "small", "base"),
             "levit": ("128s", "128", "192", "256", "384"),
             "mobilenetv4": ("conv_small",),
             "mobileone": ("s0", "s1", "s2", "s3", "s4"),
+            "mvitv2": ("tiny", "small", "base"),
             "pit": ("ti_224", "xs_224", "s_224", "b_224"),
             "poolformer": ("s12", "s24", "s36", "m36", "m48"),
             "pvt_v2": ("b0", "b1", "b2", "b3", "b4", "b5"),
@@ -237,11 +243,11 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
 TRANSFORMERS |= texts.NETWORKS
 SETTINGS = {"darknet53": {"slope": 0.01}, "seresnet50": {"v1_5": True}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
-SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256}
+SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256, "crossvit": 240}
 # Attention over all of an image, or over windows that its maps are made of.
 ATTENTION = (
     *("vit", "deit", "swin", "maxvit", "coatnet", "mixer", "cait", "resmlp", "beit", "xcit"),
-    *("levit", "tiny_vit", "efficientformer", "pit", "gcvit"),
+    *("levit", "tiny_vit", "efficientformer", "pit", "gcvit", "hiera", "mvitv2", "eva02"),
 )
 TOLERANCE = 1e-4
 AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier", "auxiliary_head")

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from onnx import ModelProto, TensorProto
 
 from netspec.analysis.preprocessing import Preprocessing
+from netspec.backends.apart import apart, shares_bytes
 from netspec.backends.onnx.blocks.inlining import inline
 from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.images import IMAGES, image_of, said_of_images
@@ -105,7 +107,7 @@ class Session:
         settings = _cuda_settings(self.switches) if device == "cuda" else {}
         with reading(_failed):
             self._session = ort.InferenceSession(
-                os.fspath(path), options, providers=[(provider, settings)], enable_fallback=0
+                self._read(), options, providers=[(provider, settings)], enable_fallback=0
             )
         self.provider = self._session.get_providers()[0]
         if self.provider != provider:
@@ -126,6 +128,13 @@ class Session:
             for item in self._session.get_inputs()
         )
         self.outputs = tuple(output.name for output in self._session.get_outputs())
+
+    def _read(self) -> str | bytes:
+        """What ONNX Runtime reads: the file, or what it takes for it where it adds exactly."""
+        if has_vnni() or not shares_bytes(self._model):
+            return os.fspath(self._path)
+        copied: bytes = apart(inline(onnx.load(self._path))).SerializeToString()
+        return copied
 
     def run(self, inputs: Mapping[str, Any]) -> Result:
         """Runs the model on arrays by input name; raises NetspecError where they do not fit."""

@@ -186,8 +186,12 @@ def _words(path: str) -> frozenset[str]:
 def _called(node: Node, path: str, placed: Mapping[str, Node]) -> str:
     """The name that the spec gives the step, if the layer is the whole step. Letters name wires.
 
-    What runs again in a repeat has the number of the time behind it, `name_2`.
+    A parameter that an operator has beside others is called as the operator calls it. What runs again
+    in a repeat has the number of the time behind it, `name_2`.
     """
+    own = path.removeprefix(f"{node.path}.")
+    if own != path and parsed_name(own).bare:
+        return own
     if path != node.path or re.fullmatch(rf"{re.escape(node.op.spelling)}\d+", node.name):
         return ""
     name = node.name

@@ -7,6 +7,7 @@ one layout only tell it for those that fit in both.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -120,7 +121,7 @@ def _map(shape: tuple[Any, ...]) -> Shape:
 def as_torch(file: Mapping[str, Shape], layers: Iterable[Layer]) -> dict[str, Shape]:
     """The shapes in a file that has outputs last, with outputs first, but for those of tables."""
     wanted = _wanted(layers)
-    signatures = {layer.signature for layer in layers}
+    signatures = Counter(layer.signature for layer in layers)
     kept = {
         name
         for module, stored, turned in _both(file, wanted, signatures, signatures)
@@ -142,7 +143,7 @@ def is_outputs_last(
     with outputs last.
     """
     kernels = turns_of(graph).keys()
-    signatures = {layer.signature for layer in layers}
+    signatures = Counter(layer.signature for layer in layers)
     own = {layer.signature for layer in layers if any(t.name in kernels for t in layer.tensors)}
     last = layout == "keras"
     if layout is None:
@@ -168,7 +169,7 @@ def _is_called_kernel(module: Module) -> bool:
 def _both(
     file: Mapping[str, Shape],
     wanted: set[Shape],
-    signatures: Container[Signature],
+    signatures: Counter[Signature],
     own: Container[Signature],
 ) -> list[tuple[Module, bool, bool]]:
     """Each layer of a file, whether it is one of `own` as stored, and with outputs brought to the front.

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.function import Functions
-from netspec.checkpoints.layers import Layer, Module, layers_of, plain
+from netspec.checkpoints.layers import Layer, Module, Signature, layers_of, plain, plain_bare
 from netspec.checkpoints.layout import as_torch, is_outputs_last, turns_of
 from netspec.checkpoints.parsing import in_definition_order, is_counter
 from netspec.checkpoints.plan import Misfit, Plan
@@ -109,11 +109,12 @@ def _by_structure(
     for ours, parts in known.items():
         plan.pair(ours, parts, "map" if ours in settled else "name")
     wanted = {tensor.shape for layer in (*layers, *heads) for tensor in layer.tensors}
-    signatures = {layer.signature for layer in (*layers, *heads)}
-    modules = joined(modules_of(left, wanted), signatures)
+    signatures = Counter(layer.signature for layer in (*layers, *heads))
+    modules = _parameters(joined(modules_of(left, wanted), signatures), signatures)
     trusted = in_definition_order(file)
     identity = _identity(graph, plan)
-    modules = _heads(plan, modules, heads, trusted, identity)
+    own = Counter(layer.signature for layer in layers)
+    modules = _heads(plan, modules, heads, own, trusted, identity)
     kept_layers, kept_modules = _common(layers, modules)
     found = _arranged(plan, kept_layers, tree_of(kept_modules), trusted, identity, whole)
     matched = {match.layer.name for match in found}, {match.module.name for match in found}
@@ -125,6 +126,21 @@ def _by_structure(
         [module for module in modules if module.name not in matched[1]],
     )
     return plan
+
+
+def _parameters(modules: Iterable[Module], wanted: Counter[Signature]) -> list[Module]:
+    """The layers; what is called a bias of nothing is a parameter, where the net has such: `dt_bias`."""
+    found = []
+    for module in modules:
+        if len(module.tensors) == 1 and module.tensors[0].role == "bias":
+            (tensor,) = module.tensors
+            alone = replace(tensor, role="weight", shape=plain_bare(tensor.shape))
+            components = (*module.components[:-1], re.split("[./]", tensor.name)[-1])
+            bare = Module(tensor.name, (alone,), components)
+            if bare.signature in wanted and module.signature not in wanted:
+                module = bare
+        found.append(module)
+    return found
 
 
 def _identity(graph: Graph, plan: Plan) -> Identity:
@@ -190,11 +206,17 @@ def _renumbered(layers: list[Layer], kept: list[int]) -> list[Layer]:
 
 
 def _heads(
-    plan: Plan, modules: list[Module], heads: list[Layer], trusted: bool, identity: Identity
+    plan: Plan,
+    modules: list[Module],
+    heads: list[Layer],
+    wanted: Counter[Signature],
+    trusted: bool,
+    identity: Identity,
 ) -> list[Module]:
     """Matches training-only heads with the groups that look like them; returns the other modules.
 
-    Groups called `aux...` that the graph has no head for are left out as training-only too.
+    Groups called `aux...` that the graph has no head for are left out as training-only too, where the
+    rest of the net, which has the `wanted` ones, has no use for them.
     """
     by_head: dict[str, list[int]] = {}
     for i, layer in enumerate(heads):
@@ -217,6 +239,9 @@ def _heads(
     for path, group in groups:
         if any(map(_AUXILIARY.match, path.split("."))):
             unused = [module for module in group.modules() if module.name not in gone]
+            left = Counter(module.signature for module in modules if module.name not in gone)
+            if all(left[module.signature] <= wanted[module.signature] for module in unused):
+                continue
             plan.training_only.extend(_names(unused))
             gone.update(module.name for module in unused)
     return [module for module in modules if module.name not in gone]

@@ -65,7 +65,7 @@ def series(labels: Sequence[str]) -> dict[tuple[str, ...], list[list[int]]]:
     Members are places in `labels`, in buckets of one number, which ascend: `conv1`, `bn1`, `conv2`
     are a series of two after `conv`; `1_conv`, `1_bn`, `2_conv` are one of two buckets. Letters
     count where they start at `a` and leave none out. Names alike up to a number continue in series
-    of their own: `2a`, `2b`.
+    of their own: `2a`, `2b`, or `2`, `2b`.
     """
     split = [tokens(label) for label in labels]
     found: dict[tuple[str, ...], list[list[int]]] = {}
@@ -80,18 +80,28 @@ def series(labels: Sequence[str]) -> dict[tuple[str, ...], list[list[int]]]:
                 by_token.setdefault(split[member][depth], []).append(member)
         numbers = sorted((t for t in by_token if is_number(t)), key=int)
         letters = sorted(t for t in by_token if len(t) == 1 and t.isascii() and t.isalpha())
-        if not is_alphabet(letters):
+        # `conv2` stands for `conv2a` before `conv2b`.
+        bare = [m for m in everyone if split[m] == list(prefix)] if _counted(prefix) else []
+        first = {"a": bare} if bare and "a" not in letters else {}
+        if not is_alphabet([*first, *letters]):
             letters = []
         # A name without the number is the first, as Keras counts.
         plain = [m for m in everyone if split[m] == list(prefix[:-1])] if _ends(prefix) else []
         for kind, ordered in (("#", numbers), ("@", letters)):
             buckets = [by_token[token] for token in ordered]
+            if kind == "@" and ordered:
+                buckets = [*first.values(), *buckets]
             if kind == "#" and buckets and ordered[0] != "0":
                 buckets = [plain, *buckets] if plain else buckets
             if len(buckets) > 1:
                 found[(*prefix, kind)] = buckets
         open_ += [((*prefix, t), inner) for t, inner in by_token.items() if len(inner) > 1]
     return found
+
+
+def _counted(prefix: Sequence[str]) -> bool:
+    """Whether what precedes a letter ends in a number."""
+    return bool(prefix) and is_number(prefix[-1])
 
 
 def _ends(prefix: Sequence[str]) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netspec.checkpoints.formats.tensors import Shape
-from netspec.checkpoints.joined import is_by_head
+from netspec.checkpoints.joined import is_by_device, is_by_head
 from netspec.checkpoints.layers import Module, Signature, Tensor
 from netspec.checkpoints.names import PROJECTIONS
 from netspec.checkpoints.plan import ZEROS, Change, Pair
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 # GPT-NeoX, BLOOM and Falcon have it by head, other libraries not.
 _EITHER = "query_key_value"
+# So has GPT-BigCode what GPT-2 has not, whose matrices have their outputs last; nanoGPT's have not.
+_TURNED = ".c_attn."
+# How many devices made CodeGen's.
+_DEVICES = 4
 # The axes of a matrix. As the kernel of a 1x1 convolution timm has it by head in some nets of one
 # family, and in others not.
 _MATRIX = 2
@@ -35,10 +40,10 @@ _PLACES[_BOTH] = _PLACES["key"]
 _WORDS = re.compile(r"[_-]")
 
 
-def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Module]:
-    """The layers, three of which are joined where that is `wanted` and their names differ only in
-    saying `query`, `key` and `value`, or two that say `q` and `kv`. Their order does not count:
-    libraries differ in it.
+def joined(modules: Iterable[Module], wanted: Counter[Signature]) -> list[Module]:
+    """The layers, three of which are joined where their names differ only in saying `query`, `key` and
+    `value`, or two that say `q` and `kv`, and more of what they make are `wanted` than others are.
+    Their order does not count: libraries differ in it.
 
     They become one layer, or their biases do where the kernels are not of one shape. Of the biases
     that some do not have, nothing is there or zeros.
@@ -49,12 +54,16 @@ def joined(modules: Iterable[Module], wanted: Container[Signature]) -> list[Modu
         place, rest = _place(module.components)
         if place is not None:
             groups.setdefault(rest, {})[place] = module
-    for group in groups.values():
-        parts = [group[place] for place in sorted(group)]
-        if len(parts) < (2 if _says(group.get(_PLACES[_BOTH]), _BOTH) else 3):
-            continue
+    complete = [
+        [group[place] for place in sorted(group)]
+        for group in groups.values()
+        if len(group) >= (2 if _says(group.get(_PLACES[_BOTH]), _BOTH) else 3)
+    ]
+    grouped = {part.name for parts in complete for part in parts}
+    others = Counter(module.signature for module in found if module.name not in grouped)
+    for parts in complete:
         for whole in _together(parts):
-            if all(module.signature in wanted for module in whole):
+            if all(others[module.signature] < wanted[module.signature] for module in whole):
                 first = min(found.index(part) for part in parts)
                 found[first:first] = whole
                 found = [module for module in found if module not in parts]
@@ -161,6 +170,21 @@ class ByHead:
         return np.concatenate([part.reshape(-1, *shape[1:]) for part in parts])
 
 
+@record
+class ByDevice:
+    """Takes rows that are queries, values and keys of one device after another, all queries first."""
+
+    turn: Change | None = None
+
+    def __call__(self, stored: Array, shape: Shape) -> Array:
+        """The stored tensor as one of this shape."""
+        import numpy as np
+
+        turned = self.turn(stored, shape) if self.turn else stored
+        rows = turned.reshape(_DEVICES, 3, -1, *shape[1:])
+        return np.concatenate([rows[:, place].reshape(-1, *shape[1:]) for place in (0, 2, 1)])
+
+
 def by_head(
     graph: Graph, pairs: Iterable[Pair], shapes: Mapping[str, Shape], order: str | None
 ) -> Iterator[Pair]:
@@ -176,10 +200,17 @@ def by_head(
         if isinstance(node.op, Attention)
         for name in ("in_proj_weight", "in_proj_bias")
     }
-    for pair in pairs:
+    listed = list(pairs)
+    turned = {pair.parts[0].rpartition(".")[0] for pair in listed if pair.turn}
+    for pair in listed:
         if pair.ours in heads and len(pair.parts) == 1 and pair.how != "name":
+            if order is None and is_by_device(pair.parts[0], shapes):
+                yield replace(pair, turn=ByDevice(pair.turn))
+                continue
             said = is_by_head(pair.parts[0], shapes) if order is None else order == "heads"
-            either = _EITHER in pair.parts[0] or len(shapes[pair.parts[0]]) > _MATRIX
+            layer = pair.parts[0].rpartition(".")[0]
+            either = _EITHER in layer or len(shapes[pair.parts[0]]) > _MATRIX
+            either = either or (f".{layer}.".endswith(_TURNED) and layer not in turned)
             if said is None and heads[pair.ours][1] > 1 and either:
                 raise NetspecError(JoinedOrder(pair.parts[0]))
             if said:

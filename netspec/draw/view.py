@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from math import sqrt
 
 from netspec.analysis.costs import NodeCost, node_cost
+from netspec.draw.structure.choosing import telling
 from netspec.draw.structure.elements import (
     Block,
     Element,
@@ -144,11 +145,18 @@ class View:
         """What a step reads from far and whose weights it uses, in words."""
         read = naming(self.graph).read
         names = list(dict.fromkeys(name for node in step.nodes for name in read.get(node, ())))
+        names = [name for name in names if name not in self.told(step)]
         if len(names) > _MOST_NAMES:
             names = [*names[: _MOST_NAMES - 1], f"{len(names) - _MOST_NAMES + 1} more"]
+        names = [*self.told(step), *names]
         weights, _ = self.shared(step.node.path)
         found = [f"from {', '.join(names)}"] if names else []
         return [*found, weights] if weights else found
+
+    def told(self, element: Element) -> list[str]:
+        """The names of what an element reads that no line leads from."""
+        found = telling(self.graph)
+        return [found.names[value] for value in found.told(nodes_of(element))]
 
     def shared(self, path: str) -> tuple[str, int | None]:
         """Whose weights the layer or block at a path uses, in words, and the number of its mark."""

@@ -61,6 +61,7 @@ def build(
     expectations: bool = True,
     memo: Memo | None = None,
     mend: bool = True,
+    rolled: bool = False,
 ) -> Graph:
     """The checked graph of a spec.
 
@@ -68,7 +69,8 @@ def build(
     shapes: `3x320x320`, or `name:3x320x320`. Without `expectations` the net need not be what its
     `expect` lines say. Raises NetspecError with every diagnostic, and with
     edits that mend the spec where some were found; without `mend` none are looked for. A `memo` is of one
-    source and one set of limits: what was built with it before is not done again.
+    source and one set of limits: what was built with it before is not done again. Where the graph is
+    `rolled`, no recurrence is written out, however few its steps are.
     """
     values = dict(settings or {})
     renew_budget()
@@ -76,7 +78,14 @@ def build(
         try:
             collector = collector or Collector()
             return _build(
-                source, values, inputs, limits, collector, expectations=expectations, memo=memo
+                source,
+                values,
+                inputs,
+                limits,
+                collector,
+                expectations=expectations,
+                memo=memo,
+                rolled=rolled,
             )
         except NetspecError as error:
             if not mend:
@@ -93,12 +102,12 @@ def build(
             raise with_edits(error, source, lambda other: tried(other, inputs)) from None
 
 
-def attempted(source: Source, limits: Limits = DEFAULT) -> Graph | None:
+def attempted(source: Source, limits: Limits = DEFAULT, *, rolled: bool = False) -> Graph | None:
     """The checked graph of a text that may be wrong; None if it is, without looking for what mends it."""
     renew_budget()
     with without_collecting():
         try:
-            return _build(source, {}, (), limits, Collector())
+            return _build(source, {}, (), limits, Collector(), rolled=rolled)
         except NetspecError:
             return None
 
@@ -141,6 +150,7 @@ def _build(
     *,
     expectations: bool = True,
     memo: Memo | None = None,
+    rolled: bool = False,
 ) -> Graph:
     depth = min(limits.depth * limits.nesting * _FRAMES, _MOST_FRAMES)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
@@ -149,6 +159,7 @@ def _build(
     loader = Loader(collector, limits, memo.shelf if memo else None)
     unit = loader.load(source)
     builder = _NetBuilder(unit, loader, collector, limits, freed, memo)
+    builder.elaborator.recurrences.rolled = rolled
     if not unit.has_net:
         metadata_of([unit], {}, builder.elaborator.reporter)
         if not collector.failed:

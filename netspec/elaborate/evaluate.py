@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from netspec.diagnostics.messages.names import (
     BadArithmetic,
     BadCondition,
+    NoItem,
     UnevenItem,
     UnknownName,
 )
@@ -137,12 +138,27 @@ def evaluate(node: ast.Expression, values: Values) -> Any:
                     for item in node.items
                 )
             )
+        case ast.Indexed():
+            return _item(evaluate(node.of, values), evaluate(node.index, values))
         case ast.Dims():
             return tuple(_dims_part(part, node, values) for part in node.parts)
         case ast.Reference():
             return values.reference(node)
         case ast.Call():
             return _call(node, values)
+
+
+def _item(listed: Any, index: Any) -> Any:
+    """One item of a list; raises Rejection where it is none or has none there."""
+    if isinstance(listed, Name):
+        raise UnknownWord(listed)
+    if not isinstance(listed, tuple):
+        raise Rejection(NoItem(show(listed), "is no list", show(index)))
+    at = integral(_operand(index, "[]"))
+    if not isinstance(at, int) or not -len(listed) <= at < len(listed):
+        has = f"has items 0 to {len(listed) - 1}" if listed else "has no items"
+        raise Rejection(NoItem(show(listed), has, show(at)))
+    return listed[at]
 
 
 def integral(value: Any) -> Any:

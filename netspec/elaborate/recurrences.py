@@ -48,6 +48,8 @@ class Recurrences:
         self.assembler = assembler
         self.expansion = expansion
         self.tick = tick
+        # Whether those of few steps are one pass too.
+        self.rolled = False
 
     def over(self, loop: ast.Recurrence, wire: Wire, scope: Scope, before: Count) -> Wire:
         """What the last step gives: what flows out of one step flows into the next.
@@ -59,7 +61,7 @@ class Recurrences:
         """
         try:
             sequence = self._sequence(loop, scope)
-            if isinstance(loop.body, ast.Chain) and _is_long(sequence):
+            if isinstance(loop.body, ast.Chain) and self._is_long(sequence):
                 return self._pass(loop, loop.body, wire, sequence[0], scope)
             return self._passes(loop, wire, sequence, scope, before)
         except (Rejection, Poisoned) as mistake:
@@ -108,6 +110,13 @@ class Recurrences:
 
         self._give_names([inside.names], loop, scope, joined)
         return ended.outputs
+
+    def _is_long(self, sequence: tuple[Value, ...]) -> bool:
+        """Whether there are steps of an open number, or of one that is not written out."""
+        if len(sequence) != 1 or len(sequence[0].shape) < 1 + (sequence[0].type.ids is None):
+            return False
+        steps = sequence[0].shape[time_axis(sequence[0].type)]
+        return self.rolled or not isinstance(steps, int) or steps > WRITTEN_OUT
 
     def _passes(
         self,
@@ -219,14 +228,6 @@ class Recurrences:
         return self.assembler.add(
             op, inputs, path, span, scope.call, head=scope.head, frozen=scope.frozen
         )
-
-
-def _is_long(sequence: tuple[Value, ...]) -> bool:
-    """Whether there are steps of an open number, or of one that is not written out."""
-    if len(sequence) != 1 or len(sequence[0].shape) < 1 + (sequence[0].type.ids is None):
-        return False
-    steps = sequence[0].shape[time_axis(sequence[0].type)]
-    return not isinstance(steps, int) or steps > WRITTEN_OUT
 
 
 def _over_time(name: str, each: Sequence[Binding], scope: Scope, joined: _Joining) -> Binding:

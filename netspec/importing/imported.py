@@ -14,6 +14,7 @@ from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
+from netspec.graph.loops import loops
 from netspec.graph.same import same
 from netspec.importing.files.program import Array, Program
 from netspec.importing.files.specialise import OPEN, OTHERS, VOLUME, leaves_open, read_program
@@ -203,8 +204,11 @@ def _precision(program: Program) -> tuple[str, bool]:
 def _short(path: Path, found: Recognised) -> tuple[str, Graph, dict[str, Array]]:
     """The short text of a flat one, its graph, and the weights by its names."""
     flat = _flat(path, found)
-    text = structured(flat, {step: tuple(around) for step, around in found.scopes.items()})
-    graph = _built(path, text)
+    # In flat text only recurrences are levels of paths.
+    places = {node.name: node.path for node in flat.nodes}
+    scopes = {places[step]: tuple(s) for step, s in found.scopes.items() if step in places}
+    text = structured(flat, scopes)
+    graph = _built(path, text, rolled=True)
     paths = same(flat, graph)
     assert paths is not None, "structured text is checked where it is made"
     # Of steps that share weights, the first in the text has them.
@@ -212,8 +216,10 @@ def _short(path: Path, found: Recognised) -> tuple[str, Graph, dict[str, Array]]
     weights = {}
     for key, array in found.weights.items():
         node, _, own = key.partition(".")
-        if node in paths:  # what nothing reads is not in the text
-            weights[f"{owners[paths[node]]}.{own}"] = array
+        if places.get(node) in paths:  # what nothing reads is not in the text
+            weights[f"{owners[paths[places[node]]]}.{own}"] = array
+    if loops(graph):
+        graph = _built(path, text)
     return text, graph, weights
 
 
@@ -228,7 +234,7 @@ class _Unbuilt(NetspecError):
 def _flat(path: Path, found: Recognised) -> Graph:
     """The graph of a flat text. Raises NetspecError that knows the step which is refused."""
     try:
-        return build(Source(f"<{path.name}>", found.text))
+        return build(Source(f"<{path.name}>", found.text), rolled=True)
     except NetspecError as refusal:
         first = refusal.diagnostics[0]
         line = found.text.splitlines()[first.span.line - 1] if first.span else ""
@@ -237,9 +243,9 @@ def _flat(path: Path, found: Recognised) -> Graph:
         raise _Unbuilt(NoSpec(str(path), str(first.problem)), source) from None
 
 
-def _built(path: Path, text: str) -> Graph:
+def _built(path: Path, text: str, *, rolled: bool = False) -> Graph:
     try:
-        return build(Source(f"<{path.name}>", text))
+        return build(Source(f"<{path.name}>", text), rolled=rolled)
     except NetspecError as refusal:
         reason = str(refusal.diagnostics[0].problem)
         raise NetspecError(NoSpec(str(path), reason)) from None

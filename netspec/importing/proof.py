@@ -141,7 +141,8 @@ def prove(
             reference = session_run(plain(path, program.meant, folder), inputs, of=path)
         lead = program.inputs[0]
         start = lead.places if not any(lead.symbols[1 : lead.places]) else 1
-        places = tuple("x".join(map(str, next(iter(f.values())).shape[start:])) for f in feeds)
+        sizes = (np.delete(next(iter(f.values())).shape, lead.batch)[start - 1 :] for f in feeds)
+        places = tuple("x".join(map(str, own)) for own in sizes)
         places = places if len(programs) > 1 else ()
         worst, regions = 0.0, {item.name for item in program.inputs if item.regions}
         there = [told(path, reference, feed) for feed in feeds]

@@ -31,6 +31,7 @@ MODULES = {
     "spatial.pool": "maxpool avgpool lppool gap gmp max_over_time",
     "spatial.region": "roipool",
     "spatial.sampling": "grid_sample affine_grid",
+    "spatial.unfold": "unfold fold",
     "spatial.unpool": "unpool",
     "spatial.upsample": "upsample",
     "vectors.attention": "rotary attend attention",

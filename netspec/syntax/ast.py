@@ -100,7 +100,28 @@ class Sequence:
     extent: Extent
 
 
-Expression = Number | Text | Dims | Variable | Reference | Call | Binary | Unary | Choose | Sequence
+@record(eq=False)
+class Indexed:
+    """`depths[0]`: one item of a list, counted from 0, or with -1 from its end."""
+
+    of: Expression
+    index: Expression
+    extent: Extent
+
+
+Expression = (
+    Number
+    | Text
+    | Dims
+    | Variable
+    | Reference
+    | Call
+    | Binary
+    | Unary
+    | Choose
+    | Sequence
+    | Indexed
+)
 
 
 @record(eq=False)

@@ -26,7 +26,7 @@ class _Rules:
     """
 
     @staticmethod
-    def start(extent: ast.Extent, items: list[Any]) -> tuple[ast.Item, ...]:
+    def start(extent: ast.Extent, items: list[Any]) -> tuple[ast.Indexed, ...]:
         return tuple(items)
 
     # expressions
@@ -65,6 +65,10 @@ class _Rules:
     @staticmethod
     def choose(extent: ast.Extent, items: list[Any]) -> ast.Choose:
         return ast.Choose(items[1], items[0], items[2], extent)
+
+    @staticmethod
+    def indexed(extent: ast.Extent, items: list[Any]) -> ast.Indexed:
+        return ast.Indexed(items[0], items[1], extent)
 
     @staticmethod
     def list_(extent: ast.Extent, items: list[Any]) -> ast.Sequence:

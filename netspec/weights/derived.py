@@ -19,6 +19,7 @@ from netspec.ops.declare.linear import (
     Part,
     Product,
     Recipe,
+    Standardised,
     Sum,
     Tensor,
     Term,
@@ -148,7 +149,7 @@ class _Term:
         with np.errstate(all="ignore"):
             self._rows = _whole(term.rows, layout.out, source)
             self._columns = _whole(term.columns, layout.into, source)
-        self._read = None if term.tensor is None else _Reader(term.tensor, source)
+        self._read = None if term.tensor is None else _reader(term.tensor, source)
 
     def add(self, planes: Array, rows: Array, columns: Array) -> None:
         """Adds its next planes, those where these output and input channels meet."""
@@ -178,6 +179,12 @@ def _whole(factors: tuple[Vector, ...], size: int, source: WeightSource) -> Arra
     return np.broadcast_to(_vector(Product(factors), source), (size,))
 
 
+def _reader(tensor: Tensor | Standardised, source: WeightSource) -> _Reader:
+    if isinstance(tensor, Standardised):
+        return _StandardReader(tensor, source)
+    return _Reader(tensor, source)
+
+
 class _Reader:
     """A tensor of the written net, read so many elements at a time."""
 
@@ -196,3 +203,42 @@ class _Reader:
             self._rest = piece[count:]
             count -= len(parts[-1])
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+
+class _StandardReader(_Reader):
+    """A tensor with rows of mean 0 and variance 1: read twice for what those are, then once more."""
+
+    def __init__(self, made: Standardised, source: WeightSource) -> None:
+        import numpy as np
+
+        super().__init__(made.tensor, source)
+        self._length = made.tensor.weight.size // made.rows
+        self._at = 0
+        self._means = _sums(made, source, 0.0, 1) / self._length
+        variance = _sums(made, source, self._means, 2) / self._length
+        with np.errstate(all="ignore"):
+            self._inverse = 1 / np.sqrt(variance + made.eps)
+
+    def take(self, count: int) -> Array:
+        """The next `count` elements, each by what its row has."""
+        import numpy as np
+
+        rows = np.arange(self._at, self._at + count) // self._length
+        self._at += count
+        return (super().take(count) - self._means[rows]) * self._inverse[rows]
+
+
+def _sums(made: Standardised, source: WeightSource, less: Array | float, power: int) -> Array:
+    """The sum over each row of its numbers less `less`, to a power."""
+    import numpy as np
+
+    reader, size = _Reader(made.tensor, source), made.tensor.weight.size
+    length = size // made.rows
+    less = np.broadcast_to(less, (made.rows,))
+    found = np.zeros(made.rows)
+    with np.errstate(all="ignore"):
+        for start in range(0, size, CHUNK):
+            count = min(CHUNK, size - start)
+            rows = np.arange(start, start + count) // length
+            np.add.at(found, rows, (reader.take(count) - less[rows]) ** power)
+    return found

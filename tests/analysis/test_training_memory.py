@@ -51,6 +51,8 @@ def test_a_step_keeps_the_same_frozen_or_not_behind_and_before_others(kind, most
         for dtype in ("fp32", "bf16"):
             try:
                 kept = measured(graph, batch, dtype)
+            except pytest.skip.Exception:
+                continue
             except ValueError as refusal:
                 # torch normalises no single value, and by no eps of zero.
                 assert "training" in str(refusal)
@@ -155,6 +157,8 @@ def test_a_net_drawn_at_random_keeps_what_torch_keeps(seeds):
         for dtype in ("fp32", "bf16"):
             try:
                 kept = measured(graph, 2, dtype)
+            except pytest.skip.Exception:
+                continue
             except ValueError as refusal:
                 assert "training" in str(refusal)
                 continue

@@ -542,3 +542,41 @@ def test_names_without_numbers_that_the_spec_gives(order: str, tmp_path: Path) -
     layers = {"stem": "stem.proj", **in_units("unit", "blocks", {"asked": "h", "proj": "proj"})}
     tensors = ordered(renamed(net, layers), order)
     assert told(net, tensors, tmp_path / "w.npz") == expected(net, layers)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_parameters_of_an_operator_are_called_as_it_calls_them(order: str, tmp_path: Path) -> None:
+    """SAM's tables of a square map, one for each axis, have one shape."""
+    net = netspec.load(
+        "block look of x { conv1-4 as k; attend(2, @k, scores=relative_scores(2)); add(@x) }\n"
+        "input 4x3x3\nconv3-4(pad=1) as stem; look x2\n"
+    )
+    file = {
+        name.replace("look1.", "look.0.").replace("look2.", "look.1."): array
+        for name, array in weights(net).items()
+    }
+    loaded = told(net, ordered(file, order), tmp_path / "w.npz")
+    assert all(
+        ours.rpartition(".")[2] == theirs.rpartition(".")[2] for ours, theirs in loaded.items()
+    )
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_parameter_may_be_called_the_bias_of_nothing(order: str, tmp_path: Path) -> None:
+    """Mamba 2's `dt_bias` and SigLIP's `logit_bias`, beside others of their shape."""
+    net = netspec.load(
+        "block unit {\n"
+        "  conv1-4; add { | identity | parameter(4) as dt_bias }; softplus\n"
+        "  mul { | identity | parameter(4) as a_log; exp }\n"
+        "}\n"
+        "input 3x6\nunit x2; gap; fc-1; add { | identity | parameter(1) as logit_bias }\n"
+    )
+    file = {}
+    for name, array in weights(net).items():
+        theirs = name.replace("unit1.", "units.0.").replace("unit2.", "units.1.")
+        theirs = theirs.replace("conv1", "proj").replace("fc1", "head")
+        alone = re.search(r"(_bias|_log)\.weight$", name)
+        file[theirs.removesuffix(".weight") if alone else theirs] = array
+    loaded = told(net, ordered(file, order), tmp_path / "w.npz")
+    for ours, theirs in loaded.items():
+        assert np.array_equal(file[theirs], weights(net)[ours]), ours

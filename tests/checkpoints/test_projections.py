@@ -113,3 +113,90 @@ def test_together_by_shared_heads(net: Built, tmp_path: Path) -> None:
     path = saved(file, tmp_path / "w.pt")
     assert "NS559" in refusal(path, graph)
     assert_taken(tensors, path, graph, qkv="heads")
+
+
+@pytest.mark.parametrize("order", [list, sorted, lambda names: sorted(names, reverse=True)])
+@pytest.mark.parametrize("inner", [16, 24])
+def test_three_that_the_net_has_apart_are_not_one(
+    inner: int, order: Callable[..., list[str]], net: Built, tmp_path: Path
+) -> None:
+    """Even where together they were as large as another layer, here the first after them."""
+    graph = net(
+        "default fc(over=channels, bias=no)\ninput T ids(20)\nembedding-8; layernorm as x\n"
+        "@x; fc-8 as query; rmsnorm as query_norm; identity as q\n"
+        "@x; fc-4 as key; rmsnorm as key_norm; identity as k\n"
+        "@x; fc-4 as value\n@q; attend(4, @k, @value, kv_heads=2)\n"
+        f"fc-8 as out; fc-{inner} as wide; fc-20 as scores\n"
+    )
+    tensors = drawn(graph)
+    names = {
+        "embedding1": "embed_tokens",
+        "x": "embed_norm",
+        "query": "attn.q_proj",
+        "query_norm": "attn.q_norm",
+        "key": "attn.k_proj",
+        "key_norm": "attn.k_norm",
+        "value": "attn.v_proj",
+        "out": "attn.o_proj",
+        "wide": "mlp.wide",
+        "scores": "lm_head",
+    }
+    file = {}
+    for name, tensor in tensors.items():
+        layer, _, leaf = name.rpartition(".")
+        file[f"{names[layer]}.{leaf}"] = tensor
+    path = saved({name: file[name] for name in order(file)}, tmp_path / "w.pt")
+    assert_taken(tensors, path, graph)
+
+
+BLOCK = """default fc(over=channels)
+input T ids(20)
+embedding-16; layernorm; attention(8, causal=yes, bias=no); mlp(32); fc-20
+"""
+CODEGEN = {
+    "embedding1": "transformer.wte",
+    "layernorm1": "transformer.h.0.ln_1",
+    "attention1.in_proj": "transformer.h.0.attn.qkv_proj",
+    "attention1.out_proj": "transformer.h.0.attn.out_proj",
+    "mlp1.fc1": "transformer.h.0.mlp.fc_in",
+    "mlp1.fc2": "transformer.h.0.mlp.fc_out",
+    "fc1": "lm_head",
+}
+
+
+def called(tensors: Tensors, names: dict[str, str]) -> Tensors:
+    """The tensors with their layers under other names."""
+    found = {}
+    for name, tensor in tensors.items():
+        layer, _, leaf = name.replace("in_proj_weight", "in_proj.weight").rpartition(".")
+        found[f"{names[layer]}.{leaf}"] = tensor
+    return found
+
+
+def test_together_by_device(net: Built, tmp_path: Path) -> None:
+    """CodeGen's order: the queries, values and keys of two heads each, four times."""
+    graph = net(BLOCK)
+    tensors = drawn(graph)
+    file = called(tensors, CODEGEN)
+    queries, keys, values = (
+        part.unflatten(0, (4, -1)) for part in tensors["attention1.in_proj_weight"].split(16)
+    )
+    whole = torch.cat([queries, values, keys], 1).flatten(0, 1)
+    file["transformer.h.0.attn.qkv_proj.weight"] = whole
+    assert_taken(tensors, saved(file, tmp_path / "w.pt"), graph)
+
+
+def test_what_two_libraries_call_alike_and_join_otherwise_is_refused(
+    net: Built, tmp_path: Path
+) -> None:
+    """GPT-BigCode's `c_attn` is by heads, nanoGPT's is not, and both have outputs first."""
+    graph = net(BLOCK)
+    tensors = drawn(graph)
+    names = {layer: name.replace("qkv_proj", "c_attn") for layer, name in CODEGEN.items()}
+    file = called(tensors, names)
+    path = saved(file, tmp_path / "w.pt")
+    assert "NS559" in refusal(path, graph)
+    assert_taken(tensors, path, graph, qkv="rows")
+    by_heads = tensors["attention1.in_proj_weight"].unflatten(0, (3, 8, -1)).transpose(0, 1)
+    file["transformer.h.0.attn.c_attn.weight"] = by_heads.flatten(0, 2)
+    assert_taken(tensors, saved(file, tmp_path / "heads.pt"), graph, qkv="heads")

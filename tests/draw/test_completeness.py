@@ -191,6 +191,23 @@ block unit of x, y {
   { | identity | @y }
 }
 { | conv1-8 | conv3-8 }; unit x2; add; gap""",
+    "a tensor that every unit reads": """input image: 8x16x16
+input step: 1
+block unit(t) { residual { conv3-8 as h; @t; silu; fc-8; add(@h); conv3-8 } }
+@step; fc-16(act=silu); fc-16 as t
+@image; conv3-8 as kept
+for i in 1..4 { unit(@t) }
+conv3-8 as low; unit(@t); add(@kept); unit(@t); add(@low); unit(@t); add(@kept); unit(@t)""",
+    "units that a U keeps": """input 4x32x32
+block unit(n) { conv3-n; residual { conv3-n; relu } }
+block level(n, depth) of x {
+  @x; unit(n) as a; unit(n) as b
+  if depth > 0 { conv3-n/2; level(n, depth-1); upsample(2); conv3-n } else { conv3-n; unit(n) }
+  for skip in [@b, @a, @x] { concat { | identity | @skip }; unit(n) }
+}
+conv3-8; level(8, 2); conv1-2""",
+    "two tensors of one place for a layer that is no merge": """input 4x9
+conv3-8; split(2); sample; gap; fc-2""",
     "branches on the way up": """input 4x4x4
 conv3-5/2; adaptive_maxpool(size=4); mul { | identity | gap(keep=yes); conv1-C; softmax }""",
 }

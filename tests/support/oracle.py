@@ -105,6 +105,11 @@ def windows(taps: list[Taps]) -> Any:
 
 def convolution(op: Any, x: Array, weights: Weights) -> Array:
     weight = weights["weight"].astype(np.float64)
+    if op.standardise is not None:
+        weight = np.stack([(k - k.mean()) / math.sqrt(k.var() + op.standardise) for k in weight])
+    if op.gain is not None:
+        gains = weights["gain"].astype(np.float64) * op.gain / math.sqrt(weight[0].size)
+        weight = np.stack([k * gain for k, gain in zip(weight, gains, strict=True)])
     taps = taps_of(op, x.shape[2:])
     if op.pad_mode != "zeros":
         pads = pads_of(op, x.shape[2:])

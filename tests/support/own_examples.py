@@ -24,6 +24,7 @@ TRAINED: frozenset[Example] = frozenset(
         ("mean", "3x4x5", "mean(drop_path=0.15) { | conv1-3 | conv3-3(pad=1) }"),
         ("bn", "4x5", "bn(affine=no)"),
         ("layernorm", "4x7", "layernorm(affine=no)"),
+        ("layernorm", "4x7", "layernorm(bias=no)"),
         ("instancenorm", "3x4x5", "instancenorm"),
         ("instancenorm", "2x2x3x4", "instancenorm"),
         ("instancenorm", "3x4x5", "instancenorm(track=yes)"),
@@ -98,6 +99,8 @@ SHORTER: frozenset[Example] = frozenset(
         ("adaptive_avgpool", "3x8x8", "adaptive_avgpool(4)"),
         ("adaptive_maxpool", "3x8x8", "adaptive_maxpool(4)"),
         ("crop", "2x9", "crop(size=5, offset=3)"),
+        ("conv", "4x6x7", "conv3-6(pad=same, groups=2, standardise=1e-5)"),
+        ("conv", "3x6x7", "conv3-4/2(pad=tf_same, standardise=1e-6, gain=1.71)"),
         ("correlate", "4x7x8", "crop(size=3x3); waves as k; @input; correlate(@k, pad=same)"),
         (
             "correlate",
@@ -134,8 +137,25 @@ SHORTER: frozenset[Example] = frozenset(
         ("expand", "3x4", "relu as x; parameter(3x4); expand(@x)"),
     }
 )
+_APART: tuple[Example, ...] = (
+    ("unfold", "2x5x6", "unfold3(pad=1)"),
+    ("unfold", "3x7", "unfold3/2(dilation=2, pad=(1, 2))"),
+    ("unfold", "2x6x9", "unfold2x3/2(pad=same)"),
+    ("unfold", "2xHxW", "unfold3(pad=1, stride=2)"),
+    ("fold", "2x5x6", "relu as x; unfold3(pad=1); fold3(@x, pad=1)"),
+    (
+        "fold",
+        "3x8",
+        "relu as x; unfold3/2(dilation=2, pad=(1, 2)); fold3/2(@x, dilation=2, pad=(1, 2))",
+    ),
+    ("fold", "2x6x9", "relu as x; unfold2x3/2(pad=same); fold2x3/2(@x, pad=same)"),
+    ("fold", "2xHxW", "relu as x; unfold3/2(pad=1); fold3/2(@x, pad=1)"),
+)
 # Other steps that compute the same in more tokens: what no rule sees.
 LONGER: dict[Example, str] = {
+    **dict.fromkeys(
+        _APART, "windows laid apart are read as the convolutions by single taps that files have"
+    ),
     (
         "adaptive_avgpool",
         "2xHx9",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from math import prod
 
@@ -46,12 +46,24 @@ def unlike(scene: Scene, graph: Graph) -> list[str]:
             whole.append(item)
     main = Read()
     main.visit(tuple(whole))
+    told = dict(_told_by_name(main))
     missing = [node for node in graph.nodes if node not in _nodes(main)]
     found = [f"{node.path} has no box" for node in missing]
     for read in (main, *panels):
-        found += _Connections(read, graph).faults()
+        found += _Connections(read, graph, told).faults()
         found += _unsaid(read)
     return found
+
+
+def _told_by_name(read: Read) -> Iterator[tuple[Node, str]]:
+    """The layers whose names stand in place of lines: boxes of a card apart that is called as they are."""
+    for card in read.things:
+        names = card.words[0].split(", ") if card.frame and card.words and not card.around else []
+        for thing in read.things:
+            if thing.around[:1] == (card.number,) and thing.words and thing.nodes:
+                name = thing.words[0].split(": ")[0]
+                if name in names:
+                    yield max(thing.nodes, key=lambda node: node.index), name
 
 
 def _own(part: Read, p: Point) -> bool:
@@ -100,8 +112,8 @@ def _told(op: Operator) -> Iterator[object]:
 
 
 class _Connections:
-    def __init__(self, read: Read, graph: Graph) -> None:
-        self.read, self.graph = read, graph
+    def __init__(self, read: Read, graph: Graph, told: Mapping[Node, str]) -> None:
+        self.read, self.graph, self.told = read, graph, told
         self.things = read.things
         self.frames = [thing for thing in self.things if thing.frame]
         self.scope = _nodes(read)
@@ -276,12 +288,21 @@ class _Connections:
             if node in self.home and self.home[node].number in self.dense:
                 continue
             for source in self._sources(node):
+                if source in self.told and self._says(node, self.told[source]):
+                    continue
                 if source in self.scope or node in self.scope:
                     way = self._way(source, node)
                     # A head may say in words where inside of a block it begins.
                     said = node in self.home and f"reads {source.path}" in self.home[node].words
                     found.update(_links(way[-2:] if said else way))
         return found
+
+    def _says(self, node: Node, name: str) -> bool:
+        """Whether the box of a node, or of a repeat one in it, says that it reads what is called so."""
+        home = self.home.get(node)
+        near = [home, *(t for t in self.things if home and home.number in t.around)] if home else []
+        said = (re.search(r"\bfrom (.+)", " ".join(thing.words)) for thing in near if thing)
+        return any(found and name in re.split(r",? ", found[1]) for found in said)
 
     def _sources(self, node: Node) -> Iterator[Node]:
         """What a layer reads; of what a dense block puts together without a box, each of its parts."""

@@ -59,7 +59,7 @@ relu default relu > the end of the step >
 net a .. b > the end of the step >
 expect 1.5 block x > the end of the step >
 input 3 and 3 > a name or the end of the step >
-conv3-64(blocks [ > `)` or `,` or `=` > arguments are separated by commas
+conv3-64(blocks 3 > `)` or `,` or `=` > arguments are separated by commas
 conv3-64/ > `(` or a name or a number or a size such as 3x3 >
 """
 

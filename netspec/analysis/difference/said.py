@@ -39,6 +39,9 @@ def words_in(value: Any) -> Iterator[str]:
         case ast.Sequence():
             for part in value.items:
                 yield from words_in(part)
+        case ast.Indexed():
+            yield from words_in(value.of)
+            yield from words_in(value.index)
         case ast.Call():
             yield value.name
             for argument in value.arguments:

@@ -238,3 +238,26 @@ def grid_sampler(tape: Tape, x: Tensor, grid: Tensor) -> Tensor:
     shape = (*x.shape[:2], *grid.shape[1:-1])
     strides = like_map(shape, x.layout_of)
     return tape.result([x, grid], shape, strides=strides, keep=[x, grid])
+
+
+@known("unfold")
+def unfold(
+    tape: Tape, x: Tensor, kernel: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> Tensor:
+    """What windows see, laid in the channels: keeps nothing."""
+    given = (_tuple(each, 2) for each in (kernel, dilation, padding, stride))
+    axes = zip(x.shape[2:], *given, strict=True)
+    places = [
+        (size + 2 * pad - step * (taps - 1) - 1) // stride + 1
+        for size, taps, step, pad, stride in axes
+    ]
+    return tape.result(
+        [x], (x.shape[0], x.shape[1] * elements(_tuple(kernel, 2)), elements(places))
+    )
+
+
+@known("fold")
+def fold(tape: Tape, x: Tensor, size: Any, kernel: Any, *args: Any, **named: Any) -> Tensor:
+    """Windows put back where they were: keeps nothing."""
+    channels = x.shape[1] // elements(_tuple(kernel, 2))
+    return tape.result([x], (x.shape[0], channels, *_tuple(size, 2)))

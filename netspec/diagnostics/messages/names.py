@@ -152,6 +152,19 @@ class BadArithmetic(Problem):
     reason: str
 
 
+class NoItem(Problem):
+    code = "NS371"
+    title = "`[{index}]`: {value} {has}"
+    help = "items are counted from 0, with -1 from the end: `depths[0]`, `depths[-1]`"
+    explain = (
+        "An index behind a name takes one item of a list, which is a parameter or the variable of a "
+        "loop. The list has none at this place, or the name stands for something else."
+    )
+    value: str
+    has: str
+    index: str
+
+
 class BadCondition(Problem):
     code = "NS217"
     title = "a condition must be yes or no, got {value}"

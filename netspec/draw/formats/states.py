@@ -222,7 +222,8 @@ class _Search:
             case Repeat():
                 self._see_repeat(element, view, found)
             case Series():
-                for item in (*element.items, *(block for _, block in element.asides)):
+                aside = (block for _, block in element.asides)
+                for item in (*element.items, *aside, *element.makers):
                     self._see(item, view, found)
             case Tangle():
                 for item in element.items:
@@ -283,7 +284,7 @@ def _places(series: Series) -> dict[str, list[Place]]:
                 found.setdefault(name, {})[Place(around, head)] = None
                 visit(element.body, around | {name}, head)
             case Series():
-                for item in element.items:
+                for item in (*element.items, *element.makers):
                     visit(item, around, head)
                 for _, aside in element.asides:
                     visit(aside, around, True)

@@ -38,6 +38,7 @@ from netspec.draw.layout.udrawn import u_piece
 from netspec.draw.layout.ushape import u_shape
 from netspec.draw.metrics import total, wrapped
 from netspec.draw.scene import SIZES, Box, Group, Item, Words
+from netspec.draw.structure.choosing import telling
 from netspec.draw.structure.elements import (
     Block,
     Element,
@@ -85,6 +86,26 @@ class Layout:
     def panel(self, block: Block, title: str, note: str = "") -> Piece:
         """What a block does, as a picture of its own."""
         return self.block(block, block, 0.0, note=note, title=title)
+
+    def maker(self, series: Series) -> Piece:
+        """What makes tensors that are read by their names, as a card with these."""
+        nodes = nodes_of(series)
+        names = telling(self.view.graph).names
+        made = [name for value, name in names.items() if value.node in nodes]
+        last = _ended(series.items[-1])
+        inner = self.series(replace(series, items=(*series.items[:-1], last)))
+        heading = Heading(", ".join(made), "", ())
+        w, h = max(heading.w, inner.w) + 2 * PAD, heading.h + inner.h + PAD
+
+        def draw(x: float, y: float) -> list[Item]:
+            members = (
+                Box(x, y, w, h, "block", "open", 8),
+                *heading.draw(x, y, w),
+                *inner.draw(x + (w - inner.w) / 2, y + heading.h),
+            )
+            return [Group(members, nodes[0].span, nodes[0].path, nodes=nodes)]
+
+        return Piece(w, h, w / 2, draw)
 
     # --- elements
 
@@ -145,7 +166,7 @@ class Layout:
                 is_open = self._opens(element, element)
                 return 1 + (self.inside().boxes(element.body) if is_open else 0)
             case Series():
-                inside = sum(self.boxes(item) for item in element.items)
+                inside = sum(self.boxes(item) for item in (*element.items, *element.makers))
                 return inside + sum(self.boxes(block) for _, block in element.asides)
             case Parallel():
                 return 1 + sum(self.boxes(branch) for branch in element.branches)
@@ -369,6 +390,8 @@ class Layout:
         if inner is None and not block.head:
             wide = max(width - 2 * PAD, width_of(f"{title} {figures}", "head"), _LEAST)
             told = arguments([copy for copy in copies or [block] if isinstance(copy, Block)])
+            read = self.view.told(element)
+            told += [f"from {', '.join(read)}"] if read else []
             lines = [*wrapped(", ".join(told), SIZES["note"], wide), *lines] if told else lines
         weights, _ = self.view.shared(block.path)
         lines += [weights] if weights else []

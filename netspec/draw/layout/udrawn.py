@@ -7,14 +7,34 @@ from itertools import zip_longest
 from typing import Protocol
 
 from netspec.draw.layout.bands import band, name_room, side_bands
-from netspec.draw.layout.pieces import GAP, Piece, Strip, framed, wire
+from netspec.draw.layout.gathered import gathered
+from netspec.draw.layout.pieces import (
+    GAP,
+    HEADER,
+    PAD,
+    ROW,
+    Piece,
+    Strip,
+    baseline,
+    framed,
+    width_of,
+    wire,
+)
 from netspec.draw.layout.ushape import U
 from netspec.draw.metrics import total
-from netspec.draw.scene import Item
-from netspec.draw.structure.elements import Element, Parallel, Series, Tangle, begins
+from netspec.draw.scene import Box, Group, Item, Words
+from netspec.draw.structure.elements import (
+    Element,
+    Parallel,
+    Repeat,
+    Series,
+    Tangle,
+    begins,
+    nodes_of,
+)
 from netspec.foundation.records import record
 
-_INDENT, _ROWS, _MIDDLE = 26.0, 30.0, 90.0
+_INDENT, _ROWS, _MIDDLE, _APART = 26.0, 30.0, 90.0, 6.0
 
 
 @record
@@ -38,16 +58,43 @@ class Layout(Protocol):
     def maps(self, element: Element) -> frozenset[str]:
         """The resolutions of the maps that the boxes of an element give."""
 
+    def opens(self, element: Element) -> bool:
+        """Whether an element is a block that is drawn open."""
+
 
 def u_piece(u: U, layout: Layout, *, leaves: bool) -> Piece:
     """The U as one piece; what `leaves` it is led around its right side to the bottom."""
-    return _Drawn(u, layout, leaves).piece()
+    return _Drawn(gathered(u, layout.opens), layout, leaves).piece()
 
 
 def _boxed(element: Element, layout: Layout, width: float = 0.0) -> Piece:
     """The piece of an element that is not entered from above: in a frame, if it is no box."""
+    if isinstance(element, Repeat) and isinstance(element.element, Series):
+        return _rising(element, layout, width)
     piece = layout.element(element, width)
     return framed(piece, element) if isinstance(element, Parallel | Tangle | Series) else piece
+
+
+def _rising(repeat: Repeat, layout: Layout, width: float) -> Piece:
+    """What is repeated on the way up, the first of it lowest, which reads what crosses too."""
+    assert isinstance(repeat.element, Series)
+    pieces = [layout.element(item, width) for item in repeat.element.items]
+    title = f"×{repeat.count}"
+    side = max(*map(_left, ([piece] for piece in pieces)), width_of(title, "head"))
+    other = max(*map(_right, ([piece] for piece in pieces)), width_of(repeat.note, "note") + PAD)
+    w, h, axis = side + other + 2 * PAD, HEADER + _tall(pieces) + PAD, side + PAD
+
+    def draw(x: float, y: float) -> list[Item]:
+        nodes = nodes_of(repeat)
+        members: tuple[Item, ...] = (
+            Box(x, y, w, h, "block", "loop", 8),
+            Words(x + PAD, baseline(y, HEADER, "head"), title, "head"),
+            Words(x + w - PAD, baseline(y, HEADER, "note"), repeat.note, "note", "end", "muted"),
+            *_upwards(pieces, x + axis, y + h - PAD),
+        )
+        return [Group(members, nodes[0].span, nodes[0].path, nodes=nodes)]
+
+    return Piece(w, h, axis, draw)
 
 
 class _Drawn:
@@ -55,6 +102,7 @@ class _Drawn:
         series = [Series(side) for level in u.levels for side in (level.left, level.right)]
         width = max(layout.width(s) for s in (*series, Series(u.bottom)))
         self.leaves = leaves
+        self.kept = [level.kept for level in u.levels]
         self.entered = leaves and not begins(u.levels[0].left[0])
         self.left = [[layout.element(e, width) for e in level.left] for level in u.levels]
         self.right = [[_boxed(e, layout, width) for e in level.right] for level in u.levels]
@@ -152,9 +200,24 @@ class _Drawn:
             under = self._up(i + 1, x)
             start = below + self.heights[i + 1] - _tall(self.right[i + 1])
             found.append(wire((under, start), (under, middle), (up, middle), (up, low)))
+        if self.kept[i] > 1:
+            return found + self._crossing(i, x, low)
         for k, skip in enumerate(self.skips[i]):
             level = low - min(right[0].h, left[-1].h) / 2 + 7 * k
             found += self._skip(skip, down + _right(left[-1:]), level, up - right[0].axis)
+        return found
+
+    def _crossing(self, i: int, x: float, low: float) -> list[Item]:
+        """Lines from the last two boxes of the left side to where the right side begins."""
+        left, right, down = self.left[i], self.right[i][0], self._down(i, x)
+        edge = self._up(i, x) - right.axis
+        found: list[Item] = []
+        target, bottom = low - PAD - ROW / 2 + _APART, low
+        for piece in left[: -self.kept[i] - 1 : -1]:
+            at = min(max(target, bottom - piece.h + _APART), bottom - _APART)
+            start, bend = (down + piece.w - piece.axis, at), edge - GAP
+            found.append(wire(start, (bend, at), (bend, target), (edge, target), look="skip"))
+            target, bottom = target - 2 * _APART, bottom - piece.h - GAP
         return found
 
     def _skip(self, pieces: list[Piece], at: float, level: float, edge: float) -> list[Item]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from math import inf
 
@@ -19,11 +20,15 @@ _INDENT, _ROWS, _MIDDLE = 26.0, 30.0, 90.0
 
 @record
 class Level:
-    """One resolution: what runs before the way down, what crosses, what runs after the way up."""
+    """One resolution: what runs before the way down, what crosses, what runs after the way up.
+
+    What the last `kept` elements on the left give crosses.
+    """
 
     left: tuple[Element, ...]
     skips: tuple[Series, ...]
     right: tuple[Element, ...]
+    kept: int = 1
 
 
 @record
@@ -81,13 +86,20 @@ def _returns(series: Series, graph: Graph) -> bool:
     What a block does inside is its own affair: places there may be those of tables, or of an index.
     """
     repeated = _repeated(graph)
-    ends = [
-        nodes[-1] for nodes in map(nodes_of, series.items) if nodes and nodes[-1] not in repeated
-    ]
+    ends = [node for node in _ends(series) if node not in repeated]
     areas = [area_of(node.types[0], graph) for node in ends]
     if any(map(_is_turned, ends)):
         return False
     return bool(areas) and areas[-1] < inf and min(areas) * 1.5 < areas[-1]
+
+
+def _ends(series: Series) -> Iterator[Node]:
+    """The last nodes of the items of a series, and of those that one line passes by."""
+    for item in series.items:
+        if isinstance(item, Parallel) and any(not branch.items for branch in item.branches):
+            for branch in item.branches:
+                yield from _ends(branch)
+        yield from nodes_of(item)[-1:]
 
 
 def _is_turned(node: Node) -> bool:

@@ -20,12 +20,13 @@ from netspec.draw.structure.elements import (
     Series,
     Step,
     Tangle,
+    begins,
     gives,
     nodes_of,
     reads,
 )
 from netspec.draw.structure.knots import knot
-from netspec.draw.structure.labels import data_inputs
+from netspec.draw.structure.telling import NOTHING, Telling
 from netspec.graph.checked import Graph, Node, Value
 
 IN = -1
@@ -37,17 +38,18 @@ def decompose(
     children: list[Element],
     arrivals: Sequence[tuple[Value, str]],
     departures: tuple[Value, ...] = (),
+    telling: Telling = NOTHING,
 ) -> Series:
     """The children as a series. Several tensors that arrive get a port each, with their names.
 
-    `departures` are the tensors that leave, where they are several.
+    `departures` are the tensors that leave, where they are several. What is told by name is no connection.
     """
     heads = [c for c in children if isinstance(c, Block) and c.head]
     inner: list[Element] = [c for c in children if not (isinstance(c, Block) and c.head)]
     ports: list[Element] = []
     if len(arrivals) > 1:
         ports = [Port(i, value, name) for i, (value, name) in enumerate(arrivals, 1)]
-    region = _Region(graph, [*ports, *inner], departures)
+    region = _Region(graph, [*ports, *inner], departures, telling)
     items = region.series(list(range(len(region.items))), IN, region.out)
     return _with_heads(_flat(items), heads)
 
@@ -121,12 +123,12 @@ def _replaced(series: Series, at: int, item: Element) -> Series:
 
 
 @lru_cache(maxsize=16)
-def _readers(graph: Graph) -> dict[Node, tuple[Node, ...]]:
+def _readers(graph: Graph, telling: Telling) -> dict[Node, tuple[Node, ...]]:
     """For each node, the nodes outside training-only heads that compute with what it gives."""
     found: dict[Node, dict[Node, None]] = {}
     for node in graph.nodes:
         if node.head is None:
-            for value in data_inputs(node):
+            for value in telling.lined(node):
                 found.setdefault(value.node, {})[node] = None
     return {node: tuple(users) for node, users in found.items()}
 
@@ -135,9 +137,16 @@ class _Region:
     """Elements in topological order and the connections between them, by index."""
 
     def __init__(
-        self, graph: Graph, items: list[Element], departures: tuple[Value, ...] = ()
+        self,
+        graph: Graph,
+        items: list[Element],
+        departures: tuple[Value, ...] = (),
+        telling: Telling = NOTHING,
     ) -> None:
         self.items = items
+        self.telling = telling
+        # Whether anything flows in: into a net nothing does, and ports stand for what else would.
+        self.is_entered = False
         self.departures = departures
         self.out = len(items)
         self.edges: dict[tuple[int, int], int] = {}
@@ -165,7 +174,7 @@ class _Region:
             i = made.get(value.node, ports.get(value, IN))
             self._edge(i, self.out, k, (self._which(i, value), k))
         leaving = {output.value.node for output in graph.outputs}
-        readers = _readers(graph)
+        readers = _readers(graph, self.telling)
         read = {a for a, _ in self.edges}
         for i, item in enumerate(self.items):
             own = () if isinstance(item, Port) else nodes_of(item)
@@ -179,7 +188,7 @@ class _Region:
         self, i: int, item: Element, made: dict[Node, int], ports: dict[Value, int]
     ) -> None:
         inside = set(nodes_of(item))
-        read = [value for node in nodes_of(item) for value in data_inputs(node)]
+        read = [value for node in nodes_of(item) for value in self.telling.lined(node)]
         slots = [value for value in read if value.node not in inside]
         if isinstance(item, Block):
             slots = [*item.reading]
@@ -188,6 +197,7 @@ class _Region:
         for slot, value in enumerate(slots):
             source = ports.get(value, made.get(value.node, IN))
             into = slot if isinstance(item, Block) else 0
+            self.is_entered = self.is_entered or source == IN
             self._edge(source, i, slot, (self._which(source, value), into))
         if not slots:
             self._edge(IN, i, 0)
@@ -252,7 +262,7 @@ class _Region:
                 tangle = self._tangle(gap, a, b, passes=passes, through=True)
             return [tangle]
         parts = self._parts(gap)
-        if len(parts) + direct > 1:
+        if len(parts) + direct > 1 and not self._is_one_line(parts, b, merge):
             branches = [
                 (self._slot(part, b), _flat(self._branch(part, a, b, depth + 1))) for part in parts
             ]
@@ -261,6 +271,10 @@ class _Region:
             opens = a != IN or not self._sources(gap)
             return [Parallel(ordered, merge, opens, b < self.out)]
         return [self._tangle(gap, a, b)] if parts else []
+
+    def _is_one_line(self, parts: Sequence[object], b: int, merge: Step | None) -> bool:
+        """Whether a layer that is no merge reads several tensors of one place and of nowhere else."""
+        return not parts and merge is None and b < self.out
 
     def _branch(self, part: list[int], a: int, b: int, depth: int) -> list[Element]:
         return self.series(part, a, b, depth) if depth < _DEEPEST else [self._tangle(part, a, b)]
@@ -367,6 +381,8 @@ class _Region:
         entries, exits = self._given(a), 1 if through else self._read(b)
         path = {(i, i + 1) for i in range(IN, end)}
         plain = entries == 1 == max(map(gives, items), default=1) and not self._shares(inside)
+        # What flows in leads to nothing that begins by itself.
+        plain = plain and not (a == IN and self.is_entered and any(map(begins, items)))
         if plain and path <= {*edges}:
             return Series(items, tuple(edge for edge in edges if edge[0] + 1 != edge[1]))
         if exits == 1 and b == self.out and sum(last == end for _, last in edges) > 1:

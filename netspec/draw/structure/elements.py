@@ -16,11 +16,13 @@ from netspec.sizes.shapes import TensorType
 class Step:
     """One drawn layer: a node and the normalisation and activation merged into it.
 
-    `blocks` are those of these that are blocks of the net's own, drawn by their names.
+    `blocks` are those of these that are blocks of the net's own, drawn by their names. `told` are the
+    tensors that it reads by name and has no line from.
     """
 
     nodes: tuple[Node, ...]
     blocks: tuple[Block, ...] = ()
+    told: tuple[Value, ...] = ()
 
     @property
     def node(self) -> Node:
@@ -98,11 +100,13 @@ class Series:
 
     `arcs` are further connections (from, to) that pass elements by, as indices of `items`; -1 is
     what flows in and `len(items)` what flows out. `asides` hang off an item: training-only heads.
+    `makers` stand apart: each makes tensors that are read by their names.
     """
 
     items: tuple[Element, ...]
     arcs: tuple[tuple[int, int], ...] = ()
     asides: tuple[tuple[int, Block], ...] = ()
+    makers: tuple[Series, ...] = ()
 
 
 @record(eq=False, slots=False)
@@ -200,7 +204,8 @@ def nodes_of(element: Element) -> tuple[Node, ...]:
             return element.nodes
         case Series():
             aside = [n for _, block in element.asides for n in block.nodes]
-            return (*(n for item in element.items for n in nodes_of(item)), *aside)
+            parts = (*element.items, *element.makers)
+            return (*(n for item in parts for n in nodes_of(item)), *aside)
         case Parallel():
             inside = [n for branch in element.branches for n in nodes_of(branch)]
             return (*inside, *(element.join.nodes if element.join else ()))
@@ -233,7 +238,7 @@ def blocks_of(element: Element, *, heads: bool = False) -> Iterator[Block]:
                     yield item
                     inner.append(item.body)
                 case Series():
-                    inner += item.items
+                    inner += (*item.items, *item.makers)
                     inner += [block for _, block in item.asides] if heads else []
                 case Tangle():
                     inner += item.items
@@ -250,7 +255,8 @@ def leaves_of(element: Element) -> Iterator[Step | Block]:
         case Step() | Block():
             yield element
         case Series():
-            for item in (*element.items, *(block for _, block in element.asides)):
+            aside = (block for _, block in element.asides)
+            for item in (*element.items, *aside, *element.makers):
                 yield from leaves_of(item)
         case Parallel():
             for branch in element.branches:
@@ -269,7 +275,7 @@ def begins(element: Element) -> bool:
     """Whether an element reads nothing that flows in: an input, a table, a port of a block."""
     match element:
         case Step():
-            return not data_inputs(element.node)
+            return all(value in element.told for value in data_inputs(element.node))
         case Block():
             return not element.opening
         case Series():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from netspec.draw.structure.choosing import telling
 from netspec.draw.structure.elements import Step
 from netspec.draw.structure.labels import data_inputs
 from netspec.foundation.records import record
@@ -44,14 +45,15 @@ def _is_given(node: Node) -> bool:
 
 @lru_cache(maxsize=16)
 def naming(graph: Graph) -> Naming:
-    """Which steps are named by default: those that a layer far behind reads."""
+    """Which steps are named by default: those that a layer far behind reads, or that are told by name."""
+    found = telling(graph)
     at = {node: i for i, node in enumerate(graph.nodes)}
-    named: dict[Node, str] = {}
+    named = {v.node: name for v, name in found.names.items() if not isinstance(v.node.op, Input)}
     read: dict[Node, tuple[str, ...]] = {}
     for node in graph.nodes:
         if node.head is not None:
             continue
-        far = [v.node for v in data_inputs(node) if at[node] - at[v.node] > _FAR]
+        far = [v.node for v in found.lined(node) if at[node] - at[v.node] > _FAR]
         ported = _ported(graph, node)
         given = [
             source for source in dict.fromkeys(far) if _is_given(source) and source not in ported

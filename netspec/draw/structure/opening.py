@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from netspec.draw.structure.choosing import telling
 from netspec.draw.structure.elements import (
     Block,
     Element,
@@ -26,6 +27,7 @@ from netspec.draw.structure.labels import spelling
 from netspec.draw.structure.reading import structure
 from netspec.draw.structure.repeats import fold
 from netspec.draw.structure.sharing import sharing
+from netspec.draw.structure.telling import NOTHING, Telling
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
 
@@ -125,7 +127,8 @@ def runs(element: Element, around: tuple[Block, ...] = ()) -> Iterator[Run]:
         case Block():
             yield from runs(element.body, (*around, element))
         case Series():
-            for item in (*element.items, *(block for _, block in element.asides)):
+            aside = (block for _, block in element.asides)
+            for item in (*element.items, *aside, *element.makers):
                 yield from runs(item, around)
         case Parallel():
             for branch in element.branches:
@@ -199,12 +202,20 @@ def _unfolded(graph: Graph, glob: str) -> Opening:
     return Opening(names=frozenset(block.call.block for block in around), repeats=keys)
 
 
-def apart(graph: Graph, opening: Opening, marks: Mapping[Node, str] | None = None) -> Series:
+def apart(
+    graph: Graph,
+    opening: Opening,
+    marks: Mapping[Node, str] | None = None,
+    *,
+    named: bool = True,
+) -> Series:
     """The net with repeats folded, but for what `opening` shows alone.
 
-    With `marks`, what is marked differently is not folded either.
+    With `marks`, what is marked differently is not folded either. Where nothing is `named`, what many
+    places read has a line to each.
     """
-    series, found = _shown(graph, opening.repeats)
+    told = telling(graph) if named else NOTHING
+    series, found = _shown(graph, opening.repeats, told)
     if opening.paths or marks:
         own = dict(found)
         for node, mark in (marks or {}).items():
@@ -212,21 +223,21 @@ def apart(graph: Graph, opening: Opening, marks: Mapping[Node, str] | None = Non
         for path in sorted(opening.paths):
             for node in _inside(graph).get(path, ()):
                 own[node] = f"{own.get(node, '')}{path};"
-        series = fold(structure(graph, opening.repeats), own)
+        series = fold(structure(graph, opening.repeats, told), own)
     return series
 
 
 @lru_cache(maxsize=64)
-def _shown(graph: Graph, repeats: Names) -> tuple[Series, dict[Node, str]]:
+def _shown(graph: Graph, repeats: Names, told: Telling) -> tuple[Series, dict[Node, str]]:
     """The net with these repeats copy by copy, and the marks that keep their copies apart."""
     # Layers that share weights are told apart from those that are like them otherwise.
     marks = dict(sharing(graph).marks(graph.nodes))
-    for run in runs(fold(structure(graph), marks)) if repeats else ():
+    for run in runs(fold(structure(graph, telling=told), marks)) if repeats else ():
         if run.key in repeats and _is_recurrence(run.repeat):
             _tell_apart(run.repeat, marks)
     done: set[str] = set()
     while True:
-        series = fold(structure(graph, repeats), marks)
+        series = fold(structure(graph, repeats, told), marks)
         found = {run.key: run for run in runs(series) if run.key in repeats} if repeats else {}
         fresh = [run for key, run in found.items() if key not in done]
         if not fresh:

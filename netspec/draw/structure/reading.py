@@ -7,7 +7,7 @@ nothing is guessed from names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property, lru_cache
 from itertools import groupby
 from typing import Any
@@ -16,22 +16,26 @@ from netspec.draw.structure.decompose import decompose
 from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step
 from netspec.draw.structure.labels import data_inputs, is_elementwise, is_minor
 from netspec.draw.structure.ladders import NEXT, inherited, named
+from netspec.draw.structure.telling import NOTHING, Telling
 from netspec.foundation.merging import Merged
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node, Value
 
 
-def structure(graph: Graph, passes: frozenset[str] = frozenset()) -> Series:
+def structure(
+    graph: Graph, passes: frozenset[str] = frozenset(), telling: Telling = NOTHING
+) -> Series:
     """The whole net as a series of elements.
 
-    Recurrences are drawn once, but for those whose first pass's path is in `passes`.
+    Recurrences are drawn once, but for those whose first pass's path is in `passes`. What is told by
+    name is no connection.
     """
-    return _structure(graph, passes)
+    return _structure(graph, passes, telling)
 
 
 @lru_cache(maxsize=16)
-def _structure(graph: Graph, passes: frozenset[str]) -> Series:
-    return _Reader(graph, passes).series(None, graph.nodes)
+def _structure(graph: Graph, passes: frozenset[str], telling: Telling) -> Series:
+    return _Reader(graph, passes, telling).whole()
 
 
 @lru_cache(maxsize=16)
@@ -49,9 +53,12 @@ class _Chain:
 
 
 class _Reader:
-    def __init__(self, graph: Graph, passes: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, graph: Graph, passes: frozenset[str] = frozenset(), telling: Telling = NOTHING
+    ) -> None:
         self.graph = graph
         self.passes = passes
+        self.telling = telling
         self._names: dict[Call | None, dict[Value, str]] = {}
 
     @cached_property
@@ -72,7 +79,7 @@ class _Reader:
         for node in self.graph.nodes:
             if node.head is None:
                 around = set(node.call.ancestors()) if node.call else set()
-                for value in data_inputs(node):
+                for value in self.telling.lined(node):
                     self._leave(value.node, around, ends)
         for output in self.graph.outputs:
             self._leave(output.value.node, set(), ends)
@@ -99,7 +106,7 @@ class _Reader:
         inside = set(nodes)
         connected = Merged[Node]()
         for node in nodes:
-            for value in data_inputs(node):
+            for value in self.telling.lined(node):
                 if value.node in inside:
                     connected.join(node, value.node)
         return len(set(map(connected.root, nodes))) == 1
@@ -116,7 +123,7 @@ class _Reader:
         for node in nodes:
             for user in self.graph.consumers[node]:
                 if user not in inside and user.head is None:
-                    read |= {v: None for v in data_inputs(user) if v.node is node}
+                    read |= {v: None for v in self.telling.lined(user) if v.node is node}
         found = sorted(read, key=lambda value: (value.node.index, value.index))
         return tuple(found) if len(found) > 1 else ()
 
@@ -169,20 +176,34 @@ class _Reader:
                 break
             ends.setdefault(call, set()).add(node)
 
+    def whole(self) -> Series:
+        """The net, with what makes the tensors that are told by name apart."""
+        makers = self.telling.makers
+        series = self.series(None, tuple(n for n in self.graph.nodes if n not in makers))
+        connected = Merged[Node]()
+        for node in makers:
+            for value in self.telling.lined(node):
+                connected.join(node, value.node)
+        parts: dict[Node, list[Node]] = {}
+        for node in sorted(makers, key=lambda node: node.index):
+            parts.setdefault(connected.root(node), []).append(node)
+        apart = tuple(self.series(None, tuple(part)) for part in parts.values())
+        return replace(series, makers=apart)
+
     def series(self, container: Call | None, nodes: tuple[Node, ...]) -> Series:
         """What `container` (None for the net) does, as chains and branches."""
         children = self._children(container, nodes)
         closing = self._departures(container, nodes)
         names = self._names.get(container, {})
         arrivals = [(value, names.get(value, "")) for value in self._arrivals(container, nodes)]
-        return decompose(self.graph, children, arrivals, closing)
+        return decompose(self.graph, children, arrivals, closing, self.telling)
 
     def _arrivals(self, container: Call | None, nodes: tuple[Node, ...]) -> tuple[Value, ...]:
         """The tensors that flow in from outside, each once."""
         if container is None:
             return ()
         inside = set(nodes)
-        found = {v: None for n in nodes for v in data_inputs(n) if v.node not in inside}
+        found = {v: None for n in nodes for v in self.telling.lined(n) if v.node not in inside}
         around = set(container.ancestors())
         # Those that one block gives are read in its order.
         sources: dict[Call, list[Value]] = {}
@@ -256,12 +277,12 @@ class _Reader:
                 found.append(chain)
             chain.nodes.append(key)
             chains[key] = chain
-        items = (
-            item if isinstance(item, Block) else Step(tuple(item.nodes), tuple(item.blocks))
-            for item in found
-        )
+        items = (item if isinstance(item, Block) else self._step(item) for item in found)
         runs = (tuple(run) for _, run in groupby(items, key=_recurring))
         return [item for run in runs for item in self._recurrence(run)]
+
+    def _step(self, chain: _Chain) -> Step:
+        return Step(tuple(chain.nodes), tuple(chain.blocks), self.telling.told(chain.nodes))
 
     def _recurrence(self, run: tuple[Element, ...]) -> tuple[Element, ...]:
         """The passes of a recurrence as one element: the first, whose weights they all use."""

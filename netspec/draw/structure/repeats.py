@@ -56,7 +56,7 @@ def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     where[-1], where[len(items)] = -1, len(found)
     arcs = {(where[a], where[b]): None for a, b in series.arcs if where[b] - where[a] > 1}
     asides = tuple((where[i], replace(b, body=inner(b.body))) for i, b in series.asides)
-    return Series(tuple(found), tuple(arcs), asides)
+    return Series(tuple(found), tuple(arcs), asides, tuple(map(inner, series.makers)))
 
 
 def _folded(element: Element, marks: Mapping[Node, str]) -> Element:
@@ -95,7 +95,7 @@ def shortened(series: Series) -> Series:
     """The series with the middle of long chains left out, at every level."""
     items = tuple(_inside(item, shortened) for item in series.items)
     spare = len(items) - 2 * _KEPT
-    if spare < _KEPT or series.arcs or series.asides:
+    if spare < _KEPT or series.arcs or series.asides or series.makers:
         return replace(series, items=items)
     left_out = tuple(node for item in items[_KEPT:-_KEPT] for node in nodes_of(item))
     return Series((*items[:_KEPT], Omitted(left_out), *items[-_KEPT:]))
@@ -211,7 +211,7 @@ def signature(element: Element) -> object:
     """Equal for elements that do the same, whatever the sizes of what flows in."""
     match element:
         case Step():
-            return tuple(_says(node) for node in element.nodes)
+            return tuple(_says(node) for node in element.nodes), element.told
         case Block():
             return (element.call.block, signature(element.body))
         case Series():

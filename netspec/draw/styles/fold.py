@@ -74,13 +74,13 @@ def refuse_tangles(style: str, graph: Graph) -> None:
 
 
 @lru_cache(maxsize=64)
-def outline(graph: Graph, opening: Opening = CLOSED) -> Series:
+def outline(graph: Graph, opening: Opening = CLOSED, *, named: bool = True) -> Series:
     """What `folded` draws: the net's structure with repeats folded, without a block around all.
 
-    What `opening` shows alone is not folded.
+    What `opening` shows alone is not folded. Where nothing is `named`, all that is read has a line.
     """
     refuse_tangles("fold", graph)
-    return _unwrapped(apart(graph, opening))
+    return _unwrapped(apart(graph, opening, named=named))
 
 
 def outline_of(view: View) -> Series:
@@ -106,7 +106,7 @@ def _drawable(view: View, series: Series) -> View:
 def _unwrapped(series: Series) -> Series:
     """A net that is one block is shown as what that block does."""
     while len(series.items) == 1 and isinstance(series.items[0], Block) and not series.asides:
-        series = series.items[0].body
+        series = replace(series.items[0].body, makers=series.makers)
     return series
 
 
@@ -146,6 +146,7 @@ def _page(layout: Layout, series: Series, *, inside: bool) -> tuple[_Page, list[
     """The best page for a layout, and the names of blocks whose insides are left out."""
     room = MOST_BOXES - layout.boxes(series)
     details, left_out = insides(layout, series, room) if inside else ([], [])
+    details = [*map(layout.maker, series.makers), *details]
     divided = _divisions(layout, series)
     found = _best(divided, details)
     more = parts_shown(layout.view) if inside else []

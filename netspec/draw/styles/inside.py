@@ -13,6 +13,7 @@ from netspec.draw.layout.pieces import PAD, Piece, width_of
 from netspec.draw.layout.structural import Layout
 from netspec.draw.metrics import wrapped
 from netspec.draw.scene import SIZES
+from netspec.draw.structure.choosing import telling
 from netspec.draw.structure.elements import (
     Block,
     Element,
@@ -87,7 +88,9 @@ class _Insides:
         self.closed = {key: block for key, block in self.closed.items() if key not in shown}
         self.instances: dict[object, list[Block]] = {}
         self.forms: dict[str, set[object]] = {}
-        for block in blocks_of(structure(view.graph)) if self.closed else ():
+        for block in (
+            blocks_of(structure(view.graph, telling=telling(view.graph))) if self.closed else ()
+        ):
             self.instances.setdefault(form(block), []).append(block)
             self.forms.setdefault(block.call.block, set()).add(form(block))
 
@@ -192,6 +195,8 @@ def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
             yield from _drawn(layout, element.element)
         case Series():
             asides = dict(element.asides)
+            for maker in element.makers:
+                yield from _drawn(layout, maker)
             for i, item in enumerate(element.items):
                 yield from _drawn(layout, item)
                 if i in asides:

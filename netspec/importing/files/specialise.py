@@ -32,6 +32,7 @@ from netspec.importing.files.composed import COMPOSED, composed
 from netspec.importing.files.computing import computed
 from netspec.importing.files.counted import counted
 from netspec.importing.files.einsum import as_products, bounded
+from netspec.importing.files.looping import LOOPS, UNREAD, Loops, scanned
 from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
@@ -142,6 +143,7 @@ class _Specialising:
             item.name: item.type for item in (*proto.graph.value_info, *proto.graph.output)
         }
         self.symbols: dict[str, int] = {}
+        self.loops = Loops(self)
         self.second = _steps_first(proto.graph)
         self.regions = regions_of(proto.graph)
         self.opset = max(
@@ -165,10 +167,10 @@ class _Specialising:
         fixed = [(i.sizes[i.batch] or BATCH) if i.sizes else 1 for i in samples]
         batch = BATCH if free else max(fixed, default=1)
         for proto in graph.node:
-            self._add(proto)
+            self.add(proto)
         outputs = []
         for item in graph.output:
-            name = self._real(item.name)
+            name = self.real(item.name)
             if name not in self.types and name not in self.constants:
                 raise refused(self.path, f"nothing makes its output {printable(item.name)}")
             outputs.append(name)
@@ -200,7 +202,7 @@ class _Specialising:
         sizes: list[int | None] = []
         known: list[int] = []
         symbols: list[str] = []
-        second = len(kind.shape.dim) == 3 and item.name in self.second
+        second = len(kind.shape.dim) >= 3 and item.name in self.second
         for axis, dim in enumerate(kind.shape.dim):
             fixed = dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
             sizes.append(fixed)
@@ -219,28 +221,35 @@ class _Specialising:
         regions = item.name in self.regions
         return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second), regions)
 
-    def _real(self, name: str) -> str:
-        return self.same.get(name, name)
+    def real(self, name: str) -> str:
+        """What a tensor is that others are the same as."""
+        while name in self.same:
+            name = self.same[name]
+        return name
 
-    def _add(self, proto: NodeProto) -> None:
-        inputs = [self._real(name) for name in proto.input]
+    def add(self, proto: NodeProto) -> None:
+        """Adds a node, unless its tensors are constants or others by another name."""
+        inputs = [self.real(name) for name in proto.input]
         for name in inputs:
-            if name and name not in self.constants and name not in self.types:
+            if name and not self._is_there(name):
                 raise refused(
                     self.path, f"{printable(proto.name or proto.op_type)} reads what nothing made"
                 )
         for name in proto.output:
-            if name and (name in self.types or name in self.constants or name in self.same):
+            if name and (name in self.same or self._is_there(name)):
                 raise refused(self.path, f"{printable(name)} is made twice")
         first = proto.output[0] if proto.output else ""
-        if not first and not (proto.op_type in _RECURRENT and any(proto.output)):
+        if not first and not (proto.op_type in _RECURRENT | LOOPS and any(proto.output)):
             return
         plain = proto.domain in ("", "ai.onnx")
+        if plain and self.loops.has(proto, inputs):
+            self._add_loop(proto, inputs)
+            return
         if plain and proto.op_type == "If" and inputs[0] in self.constants:
             self._add_branch(proto, inputs[0])
             return
         if plain and proto.op_type == "Concat":
-            inputs = [name for name in inputs if 0 not in (self._size_of(name) or ())] or inputs
+            inputs = [name for name in inputs if 0 not in (self.size_of(name) or ())] or inputs
         alone = proto.op_type == "Concat" and len(inputs) == 1
         idle = alone or proto.op_type in _IDLE
         if plain and idle and not self.read.intersection(proto.output[1:]):
@@ -256,7 +265,7 @@ class _Specialising:
             apart = self._apart(proto, inputs)
             if apart is not None:
                 for inner in apart:
-                    self._add(inner)
+                    self.add(inner)
                 return
         fixed = NodeProto(op_type=proto.op_type, name=proto.name, input=inputs, output=proto.output)
         fixed.attribute.extend(proto.attribute)
@@ -287,6 +296,30 @@ class _Specialising:
                 self.types.setdefault(name, self._said(name))
         self.nodes += normalised(node, self.opset, self.constants)
 
+    def _is_there(self, name: str) -> bool:
+        known = (self.types, self.constants, self.loops.counts, self.loops.lists)
+        return any(name in names for names in known)
+
+    def _add_loop(self, proto: NodeProto, inputs: list[str]) -> None:
+        """Adds what is of loops; what of it is not read is a node that no step says."""
+        saved, called = len(self.nodes), printable(proto.name or proto.op_type)
+        with reading(lambda reason: refused(self.path, f"{called}: {reason}")):
+            problem = self.loops.add(proto, inputs)
+        if problem is None:
+            return
+        del self.nodes[saved:]
+        if self.loops.depth:
+            raise problem
+        for name in filter(None, proto.output):
+            self.types[name] = self._said(name)
+        read = tuple(name for name in inputs if name in self.types or name in self.constants)
+        outputs, given = tuple(filter(None, proto.output)), {UNREAD: str(problem)}
+        self.nodes.append(Node(proto.op_type, read, outputs, given, proto.name, scopes_of(proto)))
+
+    def array(self, tensor: TensorProto) -> Array:
+        """The numbers of a tensor that stands in a graph of the file."""
+        return as_array(self.path, tensor, tensor.name)
+
     def _said(self, name: str) -> TypeProto:
         """The type that the file says a tensor has, if it does, at the sizes that its symbols have here."""
         found = TypeProto()
@@ -311,9 +344,9 @@ class _Specialising:
         for tensor in branch.initializer:
             self.constants.setdefault(tensor.name, as_array(self.path, tensor, tensor.name))
         for inner in branch.node:
-            self._add(inner)
+            self.add(inner)
         for name, made in zip(proto.output, branch.output, strict=False):
-            real = self._real(made.name)
+            real = self.real(made.name)
             if real not in self.types and real not in self.constants:
                 raise refused(self.path, f"nothing makes {printable(made.name)}")
             self.same[name] = real
@@ -336,8 +369,8 @@ class _Specialising:
             lambda reason: refused(self.path, f"{printable(proto.name or proto.op_type)}: {reason}")
         ):
             if proto.domain == OWN or proto.op_type in UNOFFICIAL:
-                return taken_apart(node, self._size_of, fresh)
-            return composed(node, self._size_of, self._is_truth, fresh)
+                return taken_apart(node, self.size_of, fresh)
+            return composed(node, self.size_of, self._is_truth, fresh)
 
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)
@@ -362,7 +395,8 @@ class _Specialising:
             return None
         return tuple(int(dim.dim_value) for dim in dims)
 
-    def _size_of(self, name: str) -> tuple[int, ...] | None:
+    def size_of(self, name: str) -> tuple[int, ...] | None:
+        """The sizes of a tensor, if they are known."""
         if name in self.constants:
             return tuple(self.constants[name].shape)
         return self._shape(self.types.get(name))
@@ -374,7 +408,7 @@ class _Specialising:
         return bool(self.types[name].tensor_type.elem_type == TensorProto.BOOL)
 
     def _sized(self, node: NodeProto) -> bool:
-        shape = self._size_of(node.input[0])
+        shape = self.size_of(node.input[0])
         if shape is None:
             return False
         given = attributes_of(self.path, node)
@@ -496,6 +530,13 @@ def _steps_first(graph: GraphProto) -> set[str]:
         if node.op_type in _RECURRENT
         for at in (0, 5, 6)
         if at < len(node.input)
+    }
+    found |= scanned(graph)
+    # What has the name of a batch in its second place, and a number in its first.
+    dims = [(item.name, item.type.tensor_type.shape.dim) for item in graph.input]
+    rows = {dim[0].dim_param for _, dim in dims if dim and dim[0].dim_param}
+    found |= {
+        name for name, dim in dims if len(dim) > 2 and dim[0].dim_value and dim[1].dim_param in rows
     }
     parts = (node for node in graph.node if node.op_type in ("Slice", "Split") and node.input)
     return found | {node.input[0] for node in parts if not found.isdisjoint(node.output)}

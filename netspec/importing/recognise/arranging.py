@@ -362,7 +362,7 @@ def _embedding(writer: Writer, node: Node, table: Array) -> View:
         weights={"weight": table},
     )
     new = (Atom(width),) if width > 1 else ()
-    if len(view.axes) == 1:  # one id for each sample
+    if len(view.axes) == 1 and view.wire.sizes:  # one id for each sample
         return View(
             writer.step("flatten", [wire], (width,)), (view.base[0], new), (*view.axes, new)
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from netspec.foundation.records import record
+from netspec.importing.files.looping import UNREAD
 from netspec.importing.files.program import Array, Node, Program
 from netspec.importing.recognise.arranging import ARRANGING
 from netspec.importing.recognise.cutting import rolled, slices
@@ -16,6 +17,7 @@ from netspec.importing.recognise.merging import merged
 from netspec.importing.recognise.padding import PADDING
 from netspec.importing.recognise.parts.filling import filled
 from netspec.importing.recognise.parts.rolled import shifted
+from netspec.importing.recognise.passes import PASSES, inside, lines
 from netspec.importing.recognise.projecting import projected
 from netspec.importing.recognise.recurring import RECURRING
 from netspec.importing.recognise.rules.bins import BINS
@@ -53,6 +55,7 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **PRODUCTS,
     **REDUCING,
     **RECURRING,
+    **PASSES,
     **PADDING,
     **ATTENTION,
     **PIXELS,
@@ -147,6 +150,7 @@ def _read(
     groups = Fusing(program, apart).run()
     of_ids(program)
     writer = Writer(program)
+    writer.stepped = inside(program.nodes)
     unread: list[Unread] = []
     for node in program.nodes:
         writer.node = node
@@ -202,6 +206,8 @@ def _read(
 
 def _no_rule(node: Node) -> str:
     """Why nothing says a node of this operator."""
+    if UNREAD in node.attributes:
+        return str(node.get(UNREAD))
     if node.op.startswith("com.microsoft."):
         return "of ONNX Runtime's optimiser: import the file that it was made from"
     return _REASONS.get(node.op, "no operator")
@@ -209,10 +215,7 @@ def _no_rule(node: Node) -> str:
 
 # How many regions figures are told of where a file leaves it open: what detectors propose.
 _MANY = 1000
-_LOOP = "a loop, which is not read"
 _REASONS = {
-    "Loop": _LOOP,
-    "Scan": _LOOP,
     **dict.fromkeys(
         ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not", "Where"),
         "it chooses by comparing numbers, and hides no scores: no step does",
@@ -294,25 +297,24 @@ def written(
     found: Recognised, program: Program, sizes: Mapping[str, str] | None = None
 ) -> Recognised:
     """What was recognised with its text; `sizes` are what the text has as those of inputs, by their names."""
-    lines, counted = [f"net {found.name}"], _counts(program)
+    told, counted = [f"net {found.name}"], _counts(program)
     for item, wire in zip(program.inputs, found.given, strict=True):
         label = "" if wire.name == "input" else f"{wire.name}: "
         ids = f" ids({_rows(found.steps, wire)})" if item.integers else ""
         text = "x".join(map(str, wire.sizes)) or "1"
         rows = f" batch({counted[item.name]})" if item.regions else ""
-        lines.append(f"input {label}{(sizes or {}).get(wire.name, text)}{ids}{rows}")
+        told.append(f"input {label}{(sizes or {}).get(wire.name, text)}{ids}{rows}")
     for wire in found.missing:
-        lines.append(f"input {wire.name}: {'x'.join(map(str, wire.sizes))}")
-    for step in found.steps:
-        lines += step.lines()
+        told.append(f"input {wire.name}: {'x'.join(map(str, wire.sizes))}")
+    told += lines(found.steps)
     outputs = tuple(wire.name for wire in found.wires)
     if len(set(outputs)) == 1 and not found.unread:
         # What flows at the end is the output, and is called so.
-        lines.append(f"@{outputs[0]}")
+        told.append(f"@{outputs[0]}")
         outputs = ("output",) * len(outputs)
     elif outputs:
-        lines.append(f"output {', '.join(dict.fromkeys(outputs))}")
-    return replace(found, text="\n".join(lines) + "\n", outputs=outputs)
+        told.append(f"output {', '.join(dict.fromkeys(outputs))}")
+    return replace(found, text="\n".join(told) + "\n", outputs=outputs)
 
 
 def _counts(program: Program) -> dict[str, str]:

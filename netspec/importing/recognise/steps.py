@@ -43,8 +43,11 @@ class Wire:
     @property
     def source(self) -> Wire:
         """What it is elements of, as they are."""
-        moved = self.step is not None and re.match(r"(slice|pick)\b", self.step.head)
-        return self.step.inputs[0].source if self.step is not None and moved else self
+        if self.step is None:
+            return self
+        step = self.step.head == "each" and self is self.step.made[0]
+        moved = step or re.match(r"(slice|pick)\b", self.step.head)
+        return self.step.inputs[0].source if moved else self
 
     def beside(self, only: str, sizes: tuple[int, ...]) -> Wire:
         """What its step gives beside it, to steps of one word alone."""

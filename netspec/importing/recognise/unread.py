@@ -8,6 +8,7 @@ from dataclasses import field
 
 from netspec.diagnostics.records import printable
 from netspec.foundation.records import record
+from netspec.importing.files.looping import KIND, LAST
 from netspec.importing.files.program import Node
 from netspec.importing.recognise.steps import Wire
 from netspec.importing.recognise.views import View
@@ -31,9 +32,14 @@ class Unread:
     reads: list[tuple[str, Wire]] = field(default_factory=list)
     makes: list[tuple[str, Wire]] = field(default_factory=list)
 
+    @property
+    def kind(self) -> str:
+        """The operator that the file has."""
+        return str(self.node.get(KIND, self.node.op))
+
     def __str__(self) -> str:
         name = f" {printable(self.node.name)}" if self.node.name else ""
-        return f"{printable(self.node.op)}{name} ({self.reason})"
+        return f"{printable(self.kind)}{name} ({self.reason})"
 
 
 class Follows(Unsaid):
@@ -47,10 +53,16 @@ def stand_in(writer: Writer, item: Unread) -> None:
     """Puts inputs in place of what a node makes for every sample; what is of other sizes stays unknown."""
     for output in filter(None, item.node.outputs):
         shape = writer.shapes.get(output, ())
-        if len(shape) < 2 or shape[0] != writer.program.batch or output in writer.program.integers:
+        # A net has no input for what is another tensor at each step.
+        if (
+            output in writer.stepped
+            or len(shape) < 2
+            or shape[0] != writer.program.batch
+            or output in writer.program.integers
+        ):
             writer.unknown.add(output)
             continue
-        word = re.sub(r"\W+", "_", item.node.op.lower(), flags=re.ASCII)
+        word = re.sub(r"\W+", "_", item.kind.lower(), flags=re.ASCII)
         wire = Wire(writer.names.free([f"missing_{word}"], "missing"), tuple(shape[1:]))
         base = ((writer.batch,), *writer.axes(wire.sizes))
         writer.views[output] = View(wire, base, base)
@@ -63,13 +75,16 @@ def cut(writer: Writer, unread: Sequence[Unread]) -> list[Wire]:
     for item in unread:
         for name in dict.fromkeys(item.node.inputs):
             view = writer.views.get(name)
-            if view is None or view.wire.step is None:
+            if view is None or view.wire.step is None or name in writer.stepped:
                 continue
             try:
                 item.reads.append((name, writer.plain(writer.view(name))))
             except Unsaid:
                 item.reads.append(("", view.wire))
-            wire = item.reads[-1][1]
+        if item.node.op == LAST and (loop := writer.passes.get(item.node.inputs[-1])):
+            # What all of the recurrence reads.
+            item.reads += [("", wire) for wire in loop.each.inputs if wire.step is not None]
+        for _, wire in item.reads:
             found.setdefault(id(wire), wire)
     return list(found.values())
 

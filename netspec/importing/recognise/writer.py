@@ -42,6 +42,9 @@ class Writer:
         self.views: dict[str, View] = {}
         # What nodes without a step make, of sizes that no input can stand in for.
         self.unknown: set[str] = set()
+        # The recurrences so far, by a step and by what is given at the end, and what is made at their steps.
+        self.passes: dict[str, Any] = {}
+        self.stepped: frozenset[str] = frozenset()
         self.parts = Parts(self)
         self._arranged: dict[tuple[int, Axes, Axes], Wire] = {}
         self._settled: list[tuple[int, str, View]] = []

@@ -9,7 +9,17 @@ from typing import Any
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.sharing import Ties
 from netspec.importing.structure.stages import BLOCK, STAGE, staged
-from netspec.importing.structure.terms import FORK, HEAD, REFERENCE, Chain, Item, Piece, Ref, forms
+from netspec.importing.structure.terms import (
+    FOR,
+    FORK,
+    HEAD,
+    REFERENCE,
+    Chain,
+    Item,
+    Piece,
+    Ref,
+    forms,
+)
 from netspec.importing.structure.text import Writer, tokens
 from netspec.importing.structure.unify import TIMES, Block, leaves, unified
 
@@ -95,7 +105,11 @@ class Folding:
             chain.items = items
 
     def _again(self, last: Item, item: Item, uses: Counter[Any]) -> bool:
-        if last.word != item.word or last.word in (REFERENCE, FORK, HEAD) or last.label is not None:
+        if (
+            last.word != item.word
+            or last.word in (REFERENCE, FORK, HEAD, FOR)
+            or last.label is not None
+        ):
             return False
         if not isinstance(last.times, int) or not isinstance(item.times, int):
             return False
@@ -206,7 +220,9 @@ class Folding:
         items = piece.items
         last = items[-1].word
         flows = items[0].single and items[-1].result is not None
-        return flows and last not in (FORK, HEAD) and self._closed(items, uses)
+        # What runs at each step sees names of all around it.
+        alone = not any(item.word == FOR for top in items for item in top.walk())
+        return flows and alone and last not in (FORK, HEAD) and self._closed(items, uses)
 
     def _cost(self, items: Sequence[Item], costs: dict[int, int]) -> int:
         total = 0

@@ -20,9 +20,18 @@ from netspec.importing.structure.defaults import Defaults, chosen, lines_and_set
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
 from netspec.importing.structure.names import Names
+from netspec.importing.structure.recurrences import contracted
 from netspec.importing.structure.regions import nested, plain
 from netspec.importing.structure.sharing import Ties
-from netspec.importing.structure.terms import IDENTITY, REFERENCE, Chain, Item, Tangled, reference
+from netspec.importing.structure.terms import (
+    FOR,
+    IDENTITY,
+    REFERENCE,
+    Chain,
+    Item,
+    Tangled,
+    reference,
+)
 from netspec.importing.structure.text import Anything, Writer, family, tokens
 from netspec.importing.structure.unify import Block
 from netspec.ops.declare.values import Layer
@@ -107,7 +116,7 @@ def _folded(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) ->
 
 def matches(graph: Graph, text: str) -> bool:
     """Whether a text builds the same graph."""
-    built = attempted(Source(f"{graph.name}.ns", text))
+    built = attempted(Source(f"{graph.name}.ns", text), rolled=True)
     return built is not None and same(graph, built) is not None
 
 
@@ -164,11 +173,12 @@ def _spec(
     refused: Collection[Any] = (),
     done: list[Any] | None = None,
 ) -> _Spec:
-    chain = nested(graph, flat=way.flat)
+    names = Names(graph, scopes)
+    graph, passes = contracted(graph)
+    chain = nested(graph, passes, flat=way.flat)
     braced(chain)
     ties = Ties(chain)
     fused(chain, ties, projecting=way.projecting)
-    names = Names(graph, scopes)
     named: dict[Any, str] = {node.output: node.path for node in graph.inputs}
     listed = _outputs(graph, chain, named)
     anything = Anything()
@@ -243,7 +253,12 @@ def _outputs(graph: Graph, chain: Chain, named: dict[Any, str]) -> list[str]:
     if plain(graph):
         return []
     made = {item.result: item for item in chain.items if item.result and item.word != REFERENCE}
+    passes = [item for item in chain.items if item.word == FOR]
+    inside = {item.label for one in passes for item in one.kids[0].walk()}
     for output in graph.outputs:
+        if output.value in inside and output.value not in named:
+            named[output.value] = output.name
+            continue
         item = made.get(output.value)
         if item is None or output.value in named:
             chain.items += _passed(output, output.value in {i.result for i in chain.items[-1:]})

@@ -12,6 +12,7 @@ from netspec.graph.written import RESERVED
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.stages import BLOCK, STAGE, alone
 from netspec.importing.structure.terms import (
+    FOR,
     IDENTITY,
     RESIDUAL,
     SIZES,
@@ -59,6 +60,7 @@ _NOUNS = {
     "piece": {"slice", "pick", "crop"},
     "parts": {"partition"},
     "order": set(_ORDERING),
+    "last": {FOR},
     "start": {IDENTITY},
 }
 _GENERIC = {
@@ -132,6 +134,10 @@ class Names:
         """Names of the steps that need one and have none."""
         found: dict[Any, str] = {}
         for item in chain.walk():
+            if item.word == FOR:
+                sequence, step = (value.value for value in item.values)
+                name = found.get(sequence) or known[sequence]
+                found[step] = self.free(f"{name}t" if name.endswith("_t") else f"{name}_t")
             if item.label is not None and item.label not in known:
                 found[item.label] = self.free(self._said(item) or _noun(item))
         return found

@@ -7,12 +7,15 @@ its branches need is made before it, or named in the first that needs it, if it 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from netspec.graph.checked import Graph, Node, Value
 from netspec.importing.structure.dominance import Dominance
+from netspec.importing.structure.recurrences import Pass
 from netspec.importing.structure.steps import layer, paddings, references, step
 from netspec.importing.structure.terms import (
+    FOR,
     FORK,
     HEAD,
     IDENTITY,
@@ -21,9 +24,11 @@ from netspec.importing.structure.terms import (
     Item,
     Ref,
     Tangled,
+    read,
     reference,
 )
 from netspec.importing.structure.ways import operands, outside, read_by
+from netspec.ops.arranging.recurrence import All
 from netspec.ops.vectors.sources import Source
 
 # Rounds of looking for what branches share, before everything between is named.
@@ -58,17 +63,18 @@ class _Level:
         return Chain(self.items, first.result if started and first else self.entry)
 
 
-def nested(graph: Graph, *, flat: bool = False) -> Chain:
+def nested(graph: Graph, passes: Mapping[Node, Pass], *, flat: bool = False) -> Chain:
     """The chain of a net's steps, named outputs at its end; raises Tangled where there is none.
 
-    `flat` has a chain without branches but where operators take nothing else.
+    `passes` are the steps of its recurrences. `flat` has a chain without branches but where operators take
+    nothing else.
     """
-    return _Nesting(graph, flat).chain()
+    return _Nesting(graph, passes, flat).chain()
 
 
 class _Nesting:
-    def __init__(self, graph: Graph, flat: bool) -> None:
-        self.graph, self.flat = graph, flat
+    def __init__(self, graph: Graph, passes: Mapping[Node, Pass], flat: bool) -> None:
+        self.graph, self.passes, self.flat = graph, passes, flat
         lie = Dominance(graph)
         self.order, self.rank, self.above = lie.order, lie.rank, lie.above
         self.starting = lie.starting
@@ -80,21 +86,8 @@ class _Nesting:
         self.heads = self._heads()
 
     def chain(self) -> Chain:
-        wire = tuple(node.output for node in self.graph.inputs)
-        top = _Level(wire, None, set(self.inputs))
-        for source in self.starting.get(None, ()):
-            if not top.sees(source):
-                self._emit(top, source.output)
-        for node in self.graph.inputs:
-            top.items += self._training(top, node)
-            self._sources(top, node)
         ends = [output.value for output in self.graph.outputs]
-        if self.flat:
-            for node in self.order:
-                if node not in self.inputs and node.head is None and not top.sees(node):
-                    self._place(top, node)
-        for value in self._shared(top, ends):
-            self._emit(top, value)
+        top = self._top(tuple(node.output for node in self.graph.inputs), ends)
         for value in ends:
             if plain(self.graph):
                 self._go(top, value)
@@ -105,6 +98,64 @@ class _Nesting:
         chain = top.chain()
         self._label(chain)
         return chain
+
+    def _top(self, wire: tuple[Value, ...], ends: Sequence[Value]) -> _Level:
+        """The outermost braces, with what has to be made before the ways to these values part."""
+        top = _Level(wire, None, set(self.inputs))
+        for source in self.starting.get(None, ()):
+            if not top.sees(source):
+                self._emit(top, source.output)
+        for node in self.graph.inputs:
+            top.items += self._training(top, node)
+            self._sources(top, node)
+        if self.flat:
+            for node in self.order:
+                if node not in self.inputs and node.head is None and not top.sees(node):
+                    self._place(top, node)
+        for value in self._shared(top, ends):
+            self._emit(top, value)
+        return top
+
+    def passed(self, one: Pass) -> Chain:
+        """The chain of a recurrence's step: from its states to what they are in the next one."""
+        made = list(dict.fromkeys(one.made.values()))
+        top = self._top(one.states, [*made, *one.ends])
+        for value in made:
+            if not top.sees(value.node):
+                self._emit(top, value)
+        self.wanted.update(made)
+        # What was not made here has no step to bear the name that it has outside.
+        given = [value for value in made if value.node in self.inputs and value not in one.states]
+        named = {}
+        for value in given:
+            self._go(top, value)
+            named[value] = Item(IDENTITY, start=value, result=value)
+            top.items.append(named[value])
+        if len(one.ends) == 1:
+            self._go(top, one.ends[0])
+        elif top.wire != one.ends:
+            top.items.append(Item(FORK, kids=tuple(self._branches(top, one.ends))))
+        chain = Chain(top.items, one.states[0] if len(one.states) == 1 else None)
+        self._label(chain)
+        if self.wanted.intersection(one.states):
+            chain.items.insert(0, _stated(one.states))
+        for out, value in one.made.items():
+            self._given_outside(chain, out, value, named.get(value))
+        return chain
+
+    @staticmethod
+    def _given_outside(chain: Chain, out: Value, value: Value, item: Item | None) -> None:
+        """Gives the step that makes a value the name of what all steps made."""
+        if item is None:
+            labelled = (i for i in chain.walk() if i.label in (value, read(value).value))
+            item = next(labelled, None)
+        if item is None:
+            raise Tangled
+        if item.label is not None and item.label != value:
+            _renamed(chain, {item.label: out})
+        elif item.label is not None:
+            _renamed(chain, {value: out})
+        item.label = out
 
     def _sources(self, level: _Level, node: Node) -> None:
         """Adds the tensors that steps further on read and that are made here."""
@@ -151,6 +202,9 @@ class _Nesting:
             self._go(level, value)
 
     def _place(self, level: _Level, node: Node) -> None:
+        if isinstance(node.op, All):  # the name of a step inside
+            level.seen.add(node)
+            return
         if node in self.made:
             raise Tangled
         joins = node.op.joins and len(operands(node)) > 1
@@ -161,7 +215,9 @@ class _Nesting:
                     self._emit(level, value)
         if joins and len(level.wire) not in (1, len(operands(node))):
             self._go(level, self._start(level, operands(node)[0]))
-        if joins and not self.flat and level.depth < _DEEPEST:
+        if node in self.passes:
+            item = self._recurrence(level, node, self.passes[node])
+        elif joins and not self.flat and level.depth < _DEEPEST:
             item = step(node, self.pads)
             item.slots, item.values = _without_references(item)
             item.single = len(level.wire) == 1
@@ -207,6 +263,24 @@ class _Nesting:
             level.seen.add(source)
         item.start = level.wire[0]
         return item
+
+    def _recurrence(self, level: _Level, node: Node, one: Pass) -> Item:
+        """The step of a recurrence, whose braces hold what runs at each step of a sequence."""
+        count = len(one.states)
+        starts, (sequence, *_) = node.inputs[:count], node.inputs[count:]
+        for value in node.inputs[count:]:
+            if not level.sees(value.node):
+                self._emit(level, value)
+        self.wanted.update(node.inputs[count:])
+        if count == 1:
+            self._go(level, starts[0])
+        elif level.wire != starts:
+            level.items.append(Item(FORK, kids=tuple(self._branches(level, starts))))
+        inner = _Nesting(one.graph, self.passes, self.flat).passed(one)
+        _renamed(inner, {mine: read(value).value for mine, value in one.outside.items()})
+        given = ("sequence", "step"), (read(sequence), Ref(one.step))
+        start = starts[0] if count == 1 else None
+        return Item(FOR, *given, (inner,), start=start, nodes=(node,), single=count == 1)
 
     def _layer(self, node: Node, source: Node) -> bool:
         """Whether what a parameter takes is written in its place: a layer of what flows in, or of nothing."""
@@ -311,6 +385,22 @@ class _Nesting:
 def plain(graph: Graph) -> bool:
     """Whether the net's output is what flows at its end, under the name that this has."""
     return [output.name for output in graph.outputs] == ["output"]
+
+
+def _stated(states: tuple[Value, ...]) -> Item:
+    """The step that names the states of a recurrence."""
+    if len(states) > 1:
+        return _apart(states)
+    return Item(IDENTITY, label=states[0], start=states[0], result=states[0])
+
+
+def _renamed(chain: Chain, names: Mapping[Any, Any]) -> None:
+    """Rewrites what the steps of a chain refer to."""
+    for item in chain.walk():
+        item.values = tuple(
+            Ref(names[value.value]) if isinstance(value, Ref) and value.value in names else value
+            for value in item.values
+        )
 
 
 def _apart(values: tuple[Value, ...]) -> Item:

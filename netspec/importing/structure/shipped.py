@@ -73,7 +73,7 @@ def made(text: str) -> Chain | None:
     if graph is None:
         return None
     try:
-        chain = nested(graph)
+        chain = nested(graph, {})
     except Tangled:
         return None
     fused(chain, Ties(chain))

@@ -12,7 +12,7 @@ from netspec.ops.declare.values import Layer
 # The letters that are sizes of what flows in.
 SIZES = frozenset("CDHWTL")
 REFERENCE, FORK, HEAD, IDENTITY, RESIDUAL = "@", "{", "head", "identity", "residual"
-WINDOWS = "windows"
+WINDOWS, FOR = "windows", "for"
 
 
 class Tangled(Exception):

@@ -11,6 +11,7 @@ from netspec.graph.written import typed
 from netspec.importing.structure.fusing import PROJECTION, SHORTCUT, missing
 from netspec.importing.structure.steps import OWNER
 from netspec.importing.structure.terms import (
+    FOR,
     FORK,
     HEAD,
     REFERENCE,
@@ -26,6 +27,7 @@ from netspec.importing.structure.terms import (
     parts,
 )
 from netspec.ops.declare.params import Count, PerAxis
+from netspec.ops.declare.schemes import Constant
 from netspec.ops.declare.values import Layer, show
 from netspec.ops.registry import REGISTRY
 
@@ -119,6 +121,9 @@ class Writer:
             return f"head {name}(loss={typed(loss)}) {self._braces(item.kids[0])}"
         if item.word == RESIDUAL:
             return self._residual(item)
+        if item.word == FOR:
+            sequence, step = map(self.value, item.values)
+            return f"for {step.removeprefix('@')} in {sequence} {self._braces(item.kids[0])}"
         if item.word == WINDOWS:
             given = dict(zip(item.slots, item.values, strict=True))
             cut = self._operator("partition", given).removeprefix("partition")
@@ -249,6 +254,8 @@ class Writer:
             return f"{value.name}({', '.join(given)})" if given else value.name
         if isinstance(value, tuple) and bound(value):
             return f"({', '.join(map(self.value, value))})"
+        if isinstance(value, Constant):
+            return typed(value.value)
         return typed(value) if not isinstance(value, str) else show(value)
 
     # braces

@@ -20,17 +20,20 @@ from netspec.sizes.shapes import TensorType
 class TopK(Operator):
     """The largest values of a vector, or of each row of a sequence, the largest first.
 
-    (T,) to (count,), (C, T) to (C, count). Of equal values the first comes first. `gather` takes what
-    stands at the same places of another tensor.
+    (T,) to (count,), (C, T) to (C, count), of ids too. Of equal values the first comes first. `gather`
+    takes what stands at the same places of another tensor: where a text ends whose last id is the largest
+    (CLIP, Radford et al. 2021).
     """
 
     spelling = "topk"
     carried = 1
+    moves = True
     order = ("count",)
     examples = (
         ("7", "topk(3)"),
         ("3x8", "topk(4, largest=no)"),
         ("2x6", "topk(6) as best; @input; gather(@best)"),
+        ("7 ids(9)", "embedding-3 as x; @input; topk(1) as end; @x; gather(@end)"),
     )
 
     count: int = count(doc="how many are taken")
@@ -43,8 +46,8 @@ class TopK(Operator):
         if not at_least(tensor.shape[-1], self.count):
             allowed = f"at most the {tensor.shape[-1]} there are"
             raise Rejection(OutOfRange(self.spelling, "count", allowed, self.count))
-        found = tensor.with_shape(*tensor.shape[:-1], self.count)
-        return found, found
+        places = tensor.with_shape(*tensor.shape[:-1], self.count)
+        return tensor.resized(len(tensor.shape) - 1, self.count), places
 
     def macs(self, *inputs: TensorType) -> Dim:
         return 0

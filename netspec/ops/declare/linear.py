@@ -98,6 +98,18 @@ class Layout:
 
 
 @record
+class Standardised:
+    """A tensor whose `rows`, one after the other, each get mean 0 and variance 1.
+
+    From each number its row's mean is taken, and the rest divided by sqrt(variance + eps).
+    """
+
+    tensor: Tensor
+    rows: int
+    eps: float
+
+
+@record
 class Term:
     """A kernel among those that a kernel is the sum of; the identity where it has no tensor.
 
@@ -105,7 +117,7 @@ class Term:
     multiplied by `rows` and its input channels by `columns`, where there are any.
     """
 
-    tensor: Tensor | None
+    tensor: Tensor | Standardised | None
     window: tuple[int, ...]
     offset: tuple[int, ...]
     rows: tuple[Vector, ...] = ()
@@ -147,6 +159,8 @@ class Linear:
     border: str = "zeros"
 
 
-def own_kernel(weight: Tensor, layout: Layout) -> Kernel:
-    """The kernel that a layer has by itself."""
-    return Kernel(layout, (Term(weight, layout.window, (0,) * len(layout.window)),))
+def own_kernel(
+    weight: Tensor | Standardised, layout: Layout, rows: tuple[Vector, ...] = ()
+) -> Kernel:
+    """The kernel that a layer has by itself, its output channels multiplied by `rows`."""
+    return Kernel(layout, (Term(weight, layout.window, (0,) * len(layout.window), rows),))

@@ -105,7 +105,9 @@ class Operator:
     _references: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        inherited = dict(cls.params)
+        inherited: dict[str, Param] = {}
+        for base in reversed(cls.__bases__):
+            inherited |= getattr(base, "params", {})
         for name, value in list(vars(cls).items()):
             if isinstance(value, Param):
                 inherited[name] = value

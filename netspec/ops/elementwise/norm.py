@@ -114,14 +114,17 @@ class _ShiftedNorm(_SampleNorm):
             Weight("bias", weight.shape, self.bias_init or Zeros()) for weight in scale
         )
 
-    def _scale_and_shift(self, graph: Builder, channels: int) -> list[str]:
+    def _scale_and_shift(self, graph: Builder, tensor: TensorType) -> list[str]:
         """The names of the trained scale and shift, or of ones and zeros."""
         import numpy as np
 
-        if self.affine:
-            return [graph.weight("weight"), graph.weight("bias")]
-        ones, zeros = np.ones(channels, np.float32), np.zeros(channels, np.float32)
-        return [graph.constant(ones), graph.constant(zeros)]
+        owned = {weight.name for weight in self.weights(tensor)}
+        given = {"weight": np.ones, "bias": np.zeros}
+        channels = fixed_channels(self.spelling, tensor)
+        return [
+            graph.weight(name) if name in owned else graph.constant(fill(channels, np.float32))
+            for name, fill in given.items()
+        ]
 
 
 class LayerNorm(_ShiftedNorm):
@@ -135,7 +138,13 @@ class LayerNorm(_ShiftedNorm):
         ("5", "layernorm"),
         ("6x4x5", "layernorm(eps=1e-6)"),
         ("4x7", "layernorm(affine=no)"),
+        ("4x7", "layernorm(bias=no)"),
     )
+
+    bias: bool = flag(True, doc="has a trained shift beside the trained scale")
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        return super().weights(*inputs)[: 1 + self.bias]
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         last = inputs[0].movedim(1, -1)
@@ -146,7 +155,7 @@ class LayerNorm(_ShiftedNorm):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         tensor = inputs[0].type
         rank = len(tensor.shape)
-        scale, shift = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
+        scale, shift = self._scale_and_shift(graph, tensor)
         name = self._centred(graph, inputs[0].name, [1])
         if rank > 1:
             name = graph.node("Transpose", [name], perm=[0, *range(2, rank + 1), 1])
@@ -306,7 +315,7 @@ class InstanceNorm(_ShiftedNorm):
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         tensor = inputs[0].type
         axes = list(range(2, len(tensor.shape) + 1))
-        weights = self._scale_and_shift(graph, fixed_channels(self.spelling, tensor))
+        weights = self._scale_and_shift(graph, tensor)
         if self.track:
             running = [graph.weight("running_mean"), graph.weight("running_var")]
             names = [inputs[0].name, *weights, *running]

@@ -7,9 +7,10 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+from netspec.diagnostics.messages.names import MissingArgument
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.declare.checks import fixed_channels, need_spatial
+from netspec.ops.declare.checks import fixed_channels, need_spatial, type_of
 from netspec.ops.declare.geometry import (
     BORDERS,
     ONNX_BORDERS,
@@ -21,7 +22,16 @@ from netspec.ops.declare.geometry import (
 )
 from netspec.ops.declare.interfaces import Builder, Modules, Operand
 from netspec.ops.declare.known import Values
-from netspec.ops.declare.linear import Layout, Linear, Tensor, own_kernel
+from netspec.ops.declare.layers import padded, pads_itself
+from netspec.ops.declare.linear import (
+    Constant,
+    Layout,
+    Linear,
+    Standardised,
+    Tensor,
+    Vector,
+    own_kernel,
+)
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import (
     choice,
@@ -31,10 +41,12 @@ from netspec.ops.declare.params import (
     layer,
     padding,
     per_axis,
+    real,
     scheme_of,
 )
+from netspec.ops.declare.plain import plain
 from netspec.ops.declare.reach import Reach, Upsampling
-from netspec.ops.declare.schemes import He, Zeros
+from netspec.ops.declare.schemes import He, Ones, Zeros
 from netspec.ops.declare.values import Layer
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.ops.spatial.border import FAR
@@ -181,9 +193,113 @@ class Convolution(Operator):
         return Linear(kernel, own.get("bias"), window, padded, self._border())
 
 
-def _pad_mode() -> Any:
-    """Declares what the padding of a convolution holds."""
-    return choice("zeros", *BORDERS, default="zeros", doc="what the padding holds")
+@plain
+def standardised(torch: Any, kernel: Any, eps: float) -> Any:
+    """A kernel whose output channels each have mean 0 and variance 1."""
+    flat = kernel.flatten(1)
+    centred = flat - flat.mean(1, keepdim=True)
+    variance = centred.square().mean(1, keepdim=True)
+    return (centred / (variance + eps).sqrt()).reshape(kernel.shape)
+
+
+class Sliding(Convolution):
+    """A convolution whose kernel lies in memory by output channels: it may be standardised."""
+
+    pad_mode: str = choice("zeros", *BORDERS, default="zeros", doc="what the padding holds")
+    standardise: float | None = real(
+        None,
+        low=1e-12,
+        doc="each output channel's kernel gets mean 0 and variance 1; this is added to the variance",
+    )
+    gain: float | None = real(
+        None,
+        doc="a standardised kernel over the square root of its size, times this and a trained "
+        "factor for each output channel",
+    )
+
+    def _border(self) -> str:
+        return self.pad_mode
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        if self.gain is not None and self.standardise is None:
+            raise Rejection(MissingArgument(self.spelling, "standardise", self.usage()))
+        return super().infer(*inputs)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        found = super().weights(*inputs)
+        gain = Weight("gain", found[0].shape[:1], Ones())
+        return found if self.gain is None else (*found, gain)
+
+    def _gain(self, weight: Weight) -> float:
+        """What a standardised kernel is multiplied by besides its trained factors."""
+        assert self.gain is not None
+        return float(self.gain / prod(weight.shape[1:]) ** 0.5)
+
+    def torch(self, modules: Modules, *inputs: TensorType) -> Any:
+        if self.standardise is None:
+            return super().torch(modules, *inputs)
+        return modules.apply(self, *inputs)
+
+    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
+        assert self.standardise is not None
+        tensor = type_of(inputs[0])
+        window, groups = self._geometry(tensor), self._channels(tensor)[2]
+        kernel = standardised(torch, weights["weight"], self.standardise)
+        if self.gain is not None:
+            ones = (1,) * (len(window.kernel) + 1)
+            kernel = kernel * (weights["gain"] * self._gain(self._kernel(tensor))).reshape(
+                -1, *ones
+            )
+        own = pads_itself("Conv", window) and self._border() == "zeros"
+
+        def slide(x: Any) -> Any:
+            convolve = getattr(torch.nn.functional, f"conv{len(window.kernel)}d")
+            pad = window.before if own else 0
+            return convolve(
+                x, kernel, weights.get("bias"), window.stride, pad, window.dilation, groups
+            )
+
+        if own:
+            return slide(inputs[0])
+        return padded(torch, slide, window, inputs[0], self._border())
+
+    def _kernel(self, tensor: TensorType) -> Weight:
+        return Convolution.weights(self, tensor)[0]
+
+    def onnx(self, graph: Builder, *inputs: Operand) -> str:
+        if self.standardise is None:
+            return super().onnx(graph, *inputs)
+        _, _, groups = self._channels(inputs[0].type)
+        window = self._geometry(inputs[0].type)
+        kernel = self._standardised(graph, self._kernel(inputs[0].type))
+        return self._slid(graph, "Conv", inputs[0], kernel, window, group=groups)
+
+    def _standardised(self, graph: Builder, weight: Weight) -> str:
+        """Adds the nodes that make the kernel of the trained one."""
+        import numpy as np
+
+        axes = list(range(1, len(weight.shape)))
+        name = graph.weight("weight")
+        centred = graph.node("Sub", [name, graph.reduce("ReduceMean", name, axes)])
+        square = graph.node("Mul", [centred, centred])
+        eps = graph.constant(np.float32(self.standardise))
+        variance = graph.node("Add", [graph.reduce("ReduceMean", square, axes), eps])
+        kernel = graph.node("Div", [centred, graph.node("Sqrt", [variance])])
+        if self.gain is None:
+            return kernel
+        gain = graph.scaled(graph.weight("gain"), self._gain(weight))
+        return graph.node("Mul", [kernel, graph.node("Unsqueeze", [gain, graph.integers(axes)])])
+
+    def linear(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Linear | None:
+        found = super().linear(own, *inputs)
+        if self.standardise is None or found is None:
+            return found
+        layout, weight = found.kernel.layout, own["weight"]
+        rows: tuple[Vector, ...] = ()
+        if self.gain is not None:
+            rows = (own["gain"], Constant(self._gain(weight.weight)))
+        made = Standardised(weight, layout.out, self.standardise)
+        return replace(found, kernel=own_kernel(made, layout, rows))
 
 
 class Grouped(Convolution):
@@ -200,10 +316,11 @@ class Grouped(Convolution):
         return into, self.width, self.groups
 
 
-class Conv(Grouped):
+class Conv(Sliding, Grouped):
     """Convolution: `conv3-64/2` slides 64 kernels of size 3 in steps of 2.
 
-    (C, *sizes) to (width, *sizes').
+    (C, *sizes) to (width, *sizes'). `standardise=1e-5` is weight standardisation (Qiao et al. 2019),
+    with `gain=1.7139588` that of nets without norms (Brock et al. 2021), there for relu.
     """
 
     spelling = "conv"
@@ -216,15 +333,12 @@ class Conv(Grouped):
         ("1x7x8", "conv-2(fixed=[[[[-1, 0, 1]]], [[[1, 0, -1]]]], pad=same, bias=no)"),
         ("3x6x7", "conv3-4/2(pad=((1, 0), (2, 3)), pad_mode=circular)"),
         ("3x6x7", "conv3-4(pad=same, pad_mode=reflect)"),
+        ("4x6x7", "conv3-6(pad=same, groups=2, standardise=1e-5)"),
+        ("3x6x7", "conv3-4/2(pad=tf_same, standardise=1e-6, gain=1.71)"),
     )
 
-    pad_mode: str = _pad_mode()
 
-    def _border(self) -> str:
-        return self.pad_mode
-
-
-class DepthwiseConv(Convolution):
+class DepthwiseConv(Sliding):
     """Depthwise convolution: each channel has kernels of its own. Defaults for `conv` apply.
 
     (C, *sizes) to (C * multiplier, *sizes').
@@ -241,10 +355,6 @@ class DepthwiseConv(Convolution):
     )
 
     multiplier: int = count(1, doc="output channels per input channel")
-    pad_mode: str = _pad_mode()
-
-    def _border(self) -> str:
-        return self.pad_mode
 
     def _channels(self, tensor: TensorType) -> tuple[int, int, int]:
         into = fixed_channels(self.spelling, tensor)

@@ -14,6 +14,7 @@ from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import count, padding, per_axis
 from netspec.ops.declare.plain import plain
 from netspec.ops.declare.reach import Reach
+from netspec.ops.spatial.unfold import taps_apart
 from netspec.sizes.batch import SHARED
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
@@ -165,16 +166,9 @@ class Correlate(Operator):
         window: Geometry,
     ) -> str:
         """Kernels of each sample: ONNX's have none, so what a window sees becomes a column of a matrix."""
-        import numpy as np
-
         width, each, *taps = sizes
         seen, groups = prod(taps), self.groups
-        one = graph.integers([-1, 1])
-        places = graph.sizes(tensor.name, 2)
-        alone = graph.node("Concat", [one, places], axis=0)
-        maps = graph.node("Reshape", [tensor.name, alone])
-        eye = graph.constant(np.eye(seen, dtype=np.float32).reshape(seen, 1, *taps))
-        found = self._slid(graph, maps, eye, window, 1)
+        found = taps_apart(graph, tensor.name, window)
         rows = graph.sizes(tensor.name, 0, 1)
         columns = graph.node("Concat", [rows, graph.integers([groups, each * seen, -1])], axis=0)
         matrix = graph.node("Reshape", [found, columns])

@@ -249,6 +249,6 @@ def _renamed(
 def _refilled(op: Operator, window: tuple[int, ...], *, bias: bool) -> Operator:
     """The same layer for other numbers: it does not say itself what its tensors hold."""
     changes: dict[str, Any] = {"bias": bias, "init": None, "bias_init": None, "fixed": None}
-    changes["kernel"] = window
+    changes |= {"kernel": window, "standardise": None, "gain": None}
     held = dict(vars(op))
     return type(op)(**{**held, **{k: v for k, v in changes.items() if k in held}})

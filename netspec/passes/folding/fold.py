@@ -5,6 +5,7 @@ from __future__ import annotations
 from netspec.graph.checked import Graph
 from netspec.passes.folding.draft import Draft, Folded
 from netspec.passes.folding.idle import drop_idle
+from netspec.passes.folding.kernels import kernel_computed
 from netspec.passes.folding.parallel import into_widest
 from netspec.passes.folding.pooling import pooled_first
 from netspec.passes.folding.scales import (
@@ -22,6 +23,7 @@ _RULES = (
     into_layer_after,
     into_widest,
     pooled_first,
+    kernel_computed,
 )
 
 

@@ -41,7 +41,7 @@ _NAME = 14.0
 def refuse_risen(view: View) -> None:
     """Raises NetspecError for a net whose resolution falls and rises again: a U, or back and forth."""
     graph = view.graph
-    series, layout = apart(graph, view.opening), Layout(replace(view, depth=0))
+    series, layout = apart(graph, view.opening, named=False), Layout(replace(view, depth=0))
     rises = u_shape(structure(graph), graph) is not None
     if rises or lattice(series, layout, graph, whole=True) is not None:
         _refuse(f"columns go from one resolution to the next, and that of {graph.name} rises again")

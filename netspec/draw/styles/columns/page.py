@@ -56,7 +56,7 @@ def columns(views: Sequence[View]) -> Scene:
         scene = whole.scene([whole.sheet])
         if scene.height <= SCREEN[1]:
             return scene
-    folded = _Page([chain_of(view, apart(view.graph, view.opening)) for view in shown])
+    folded = _Page([chain_of(view, apart(view.graph, view.opening, named=False)) for view in shown])
     scene = folded.scene([folded.sheet])
     return scene if scene.height <= SCREEN[1] else folded.scene(folded.sheets)
 

@@ -98,7 +98,7 @@ def _chains(view: View) -> Opens:
     for block in blocks_of(structure(view.graph)):
         if block.head or not is_chain(block.body):
             closed.add(block.call.block)
-    closed |= set(_differing(outline(view.graph)))
+    closed |= set(_differing(outline(view.graph, named=False)))
     return lambda block, path, depth: block.call.block not in closed
 
 

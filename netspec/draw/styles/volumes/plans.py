@@ -49,7 +49,7 @@ class Round:
 
 def planned(view: View, opens: Opens, most_lines: int) -> tuple[Reader, tuple[Round, ...]]:
     """What reads the net with these blocks open, and the ways to lay it out."""
-    series = outline(view.graph)
+    series = outline(view.graph, named=False)
     u, reader = u_shape(series, view.graph), Reader(view, opens)
     bend = read_bend(u, reader) if u is not None and is_bend(u) else None
     if bend is not None:

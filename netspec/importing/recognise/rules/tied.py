@@ -8,6 +8,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array
 from netspec.importing.recognise.steps import Step
+from netspec.ops.registry import REGISTRY
 
 # Of so many numbers it is looked at how many differ.
 _LOOKED_AT = 4096
@@ -51,6 +52,28 @@ class _Tied:
             if first is not None:
                 self.twins[id(step)] = first
                 step.owner = first if step.weights else None
+        self._plain()
+
+    def _plain(self) -> None:
+        """Leaves out the ones and zeros of norms that have nothing else in common: a file holds such once."""
+        users: dict[int, list[Step]] = {}
+        for step in self.steps:
+            if step.owner is not None and _is_plain(step):
+                users.setdefault(id(step.owner), []).append(step)
+        for others in users.values():
+            first = others[0].owner
+            assert first is not None
+            if not any(self._is_again(step, first) for step in others):
+                for step in (first, *others):
+                    step.given, step.weights = (*step.given, "affine=no"), {}
+                    step.owner = None
+
+    def _is_again(self, step: Step, first: Step) -> bool:
+        """Whether what stands before or behind a step does what stands there of another."""
+        after = [self.twins.get(id(reader)) for reader in self.readers.get((id(step), 0), ())]
+        return self._beside(step) is first or any(
+            twin is not None and twin in self.readers.get((id(first), 0), ()) for twin in after
+        )
 
     def _first(self, step: Step) -> Step | None:
         drawn = self.drawn[id(step)]
@@ -88,6 +111,14 @@ class _Tied:
             if not self.drawn[id(step)]
             for array in step.weights.values()
         )
+
+
+def _is_plain(step: Step) -> bool:
+    """Whether a step is a norm that is scaled by ones and shifted by zeros."""
+    word = step.head.partition("(")[0]
+    if word not in REGISTRY or "affine" not in REGISTRY[word].params:
+        return False
+    return all((array == float(name == "weight")).all() for name, array in step.weights.items())
 
 
 def _drawn(weights: Mapping[str, Array]) -> bool:
