@@ -17,6 +17,14 @@ _LEVIT = "attention_biases"
 # timm's module of relative positions, and the two attentions of its MaxViT that may hold it.
 _RELATIVE, _MAXVIT = "rel_pos", {"attn_block", "attn_grid"}
 _TABLE = f"{_RELATIVE}.relative_position_bias_table"
+# Salesforce's CodeGen, a GPT-J whose queries, values and keys were made by four devices.
+_CODEGEN, _FEED = ("attn", "qkv_proj"), "mlp.fc_in.weight"
+
+
+def is_by_device(name: str, shapes: Mapping[str, Shape]) -> bool:
+    """Whether a joined projection of a file is in four parts, each of queries, values and keys."""
+    *around, outer, inner, _ = ("", "", *name.split("."))
+    return (outer, inner) == _CODEGEN and ".".join((*around[2:], _FEED)) in shapes
 
 
 def is_by_head(name: str, shapes: Mapping[str, Shape]) -> bool | None:

@@ -186,7 +186,8 @@ def _words(path: str) -> frozenset[str]:
 def _called(node: Node, path: str, placed: Mapping[str, Node]) -> str:
     """The name that the spec gives the step, if the layer is the whole step. Letters name wires.
 
-    A parameter that an operator has beside others is called as the operator calls it. What runs again in a repeat has the number of the time behind it, `name_2`.
+    A parameter that an operator has beside others is called as the operator calls it. What runs again
+    in a repeat has the number of the time behind it, `name_2`.
     """
     own = path.removeprefix(f"{node.path}.")
     if own != path and parsed_name(own).bare:

@@ -113,7 +113,8 @@ def _by_structure(
     modules = _parameters(joined(modules_of(left, wanted), signatures), signatures)
     trusted = in_definition_order(file)
     identity = _identity(graph, plan)
-    modules = _heads(plan, modules, heads, trusted, identity)
+    own = Counter(layer.signature for layer in layers)
+    modules = _heads(plan, modules, heads, own, trusted, identity)
     kept_layers, kept_modules = _common(layers, modules)
     found = _arranged(plan, kept_layers, tree_of(kept_modules), trusted, identity, whole)
     matched = {match.layer.name for match in found}, {match.module.name for match in found}
@@ -205,11 +206,17 @@ def _renumbered(layers: list[Layer], kept: list[int]) -> list[Layer]:
 
 
 def _heads(
-    plan: Plan, modules: list[Module], heads: list[Layer], trusted: bool, identity: Identity
+    plan: Plan,
+    modules: list[Module],
+    heads: list[Layer],
+    wanted: Counter[Signature],
+    trusted: bool,
+    identity: Identity,
 ) -> list[Module]:
     """Matches training-only heads with the groups that look like them; returns the other modules.
 
-    Groups called `aux...` that the graph has no head for are left out as training-only too.
+    Groups called `aux...` that the graph has no head for are left out as training-only too, where the
+    rest of the net, which has the `wanted` ones, has no use for them.
     """
     by_head: dict[str, list[int]] = {}
     for i, layer in enumerate(heads):
@@ -232,6 +239,9 @@ def _heads(
     for path, group in groups:
         if any(map(_AUXILIARY.match, path.split("."))):
             unused = [module for module in group.modules() if module.name not in gone]
+            left = Counter(module.signature for module in modules if module.name not in gone)
+            if all(left[module.signature] <= wanted[module.signature] for module in unused):
+                continue
             plan.training_only.extend(_names(unused))
             gone.update(module.name for module in unused)
     return [module for module in modules if module.name not in gone]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netspec.checkpoints.formats.tensors import Shape
-from netspec.checkpoints.joined import is_by_head
+from netspec.checkpoints.joined import is_by_device, is_by_head
 from netspec.checkpoints.layers import Module, Signature, Tensor
 from netspec.checkpoints.names import PROJECTIONS
 from netspec.checkpoints.plan import ZEROS, Change, Pair
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 # GPT-NeoX, BLOOM and Falcon have it by head, other libraries not.
 _EITHER = "query_key_value"
+# So has GPT-BigCode what GPT-2 has not, whose matrices have their outputs last; nanoGPT's have not.
+_TURNED = ".c_attn."
+# How many devices made CodeGen's.
+_DEVICES = 4
 # The axes of a matrix. As the kernel of a 1x1 convolution timm has it by head in some nets of one
 # family, and in others not.
 _MATRIX = 2
@@ -166,6 +170,21 @@ class ByHead:
         return np.concatenate([part.reshape(-1, *shape[1:]) for part in parts])
 
 
+@record
+class ByDevice:
+    """Takes rows that are queries, values and keys of one device after another, all queries first."""
+
+    turn: Change | None = None
+
+    def __call__(self, stored: Array, shape: Shape) -> Array:
+        """The stored tensor as one of this shape."""
+        import numpy as np
+
+        turned = self.turn(stored, shape) if self.turn else stored
+        rows = turned.reshape(_DEVICES, 3, -1, *shape[1:])
+        return np.concatenate([rows[:, place].reshape(-1, *shape[1:]) for place in (0, 2, 1)])
+
+
 def by_head(
     graph: Graph, pairs: Iterable[Pair], shapes: Mapping[str, Shape], order: str | None
 ) -> Iterator[Pair]:
@@ -181,10 +200,17 @@ def by_head(
         if isinstance(node.op, Attention)
         for name in ("in_proj_weight", "in_proj_bias")
     }
-    for pair in pairs:
+    listed = list(pairs)
+    turned = {pair.parts[0].rpartition(".")[0] for pair in listed if pair.turn}
+    for pair in listed:
         if pair.ours in heads and len(pair.parts) == 1 and pair.how != "name":
+            if order is None and is_by_device(pair.parts[0], shapes):
+                yield replace(pair, turn=ByDevice(pair.turn))
+                continue
             said = is_by_head(pair.parts[0], shapes) if order is None else order == "heads"
-            either = _EITHER in pair.parts[0] or len(shapes[pair.parts[0]]) > _MATRIX
+            layer = pair.parts[0].rpartition(".")[0]
+            either = _EITHER in layer or len(shapes[pair.parts[0]]) > _MATRIX
+            either = either or (f".{layer}.".endswith(_TURNED) and layer not in turned)
             if said is None and heads[pair.ours][1] > 1 and either:
                 raise NetspecError(JoinedOrder(pair.parts[0]))
             if said:

@@ -51,7 +51,7 @@ def modules_of(tensors: Mapping[str, Shape], wanted: Collection[Shape]) -> list[
         if not is_counter(name):
             shape = _as_wanted(tensors[name], ranks)
             if parsed.bare:
-                shape = plain_bare(tensors[name])
+                shape = _bare(tensors[name], ranks)
             grouped.setdefault(parsed.components, []).append(Tensor(parsed.role, (name,), shape))
     return [
         Module(_common_name(found), tuple(found), components)
@@ -63,6 +63,13 @@ def _common_name(tensors: list[Tensor]) -> str:
     """The layer's name as the file spells it."""
     first = tensors[0].name.removesuffix(":0")
     return ".".join(parsed_name(first).components)
+
+
+def _bare(shape: Shape, wanted: Collection[Shape]) -> Shape:
+    """A table over the places of a map, channels last, is one over places in a row."""
+    found = plain_bare(shape)
+    in_a_row = (prod(found[:-1]), *found[-1:])
+    return in_a_row if found not in wanted and in_a_row in wanted else found
 
 
 def _as_wanted(shape: Shape, wanted: Mapping[Shape, Collection[int]]) -> Shape:

@@ -30,6 +30,16 @@ class Loop:
     joined: tuple[Node, ...]
 
     @property
+    def ends(self) -> tuple[Node, ...]:
+        """What stands around its steps."""
+        return (self.each, self.last, *self.joined)
+
+    @property
+    def at_each_step(self) -> frozenset[Node]:
+        """What is computed anew at every step, with what stands around; the rest of its braces once."""
+        return frozenset((*self.ends, *self.body))
+
+    @property
     def call(self) -> Call:
         """The level of the path that its nodes stand in."""
         assert self.each.call is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -13,7 +12,7 @@ import pytest
 import torch
 from onnx import GraphProto, ModelProto, NodeProto, helper
 from onnx.reference import ReferenceEvaluator
-from support.differential import Varied, inputs_for
+from support.differential import inputs_for
 from support.watching import counting
 
 import netspec
@@ -21,10 +20,7 @@ from netspec.backends.onnx.guard import check_model
 from netspec.backends.onnx.lowering import lower
 from netspec.backends.onnx.recurring.stepwise import body_of, inner_nodes
 from netspec.backends.runtime import Session
-from netspec.backends.torch.modules import to_module
-from netspec.backends.torch.source.write import source
 from netspec.diagnostics.raised import NetspecError
-from netspec.elaborate import recurrences
 from netspec.graph.loops import loops
 from netspec.graph.written import written
 from netspec.passes.unroll import unroll
@@ -223,22 +219,6 @@ def test_readers_without_loops_are_refused_an_open_length(
     assert found.span.text.startswith("for ")
 
 
-def test_pytorch_source_is_written_of_a_known_length_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recurrences, "WRITTEN_OUT", 1)
-    graph = netspec.load(PLAIN.replace("6xT", "6x3")).graph
-    assert loops(graph)
-    made: dict[str, Any] = {}
-    exec(source(graph), made)
-    module, own = to_module(graph, Varied()), made["Plain"]()
-    own.load_state_dict(module.state_dict())
-    arrays = [torch.from_numpy(array) for array in inputs_for(graph, 2, {})]
-    with torch.no_grad():
-        assert torch.allclose(own.eval()(*arrays), module.eval()(*arrays), atol=1e-6)
-    with pytest.raises(NetspecError) as caught:
-        source(netspec.load(PLAIN).graph)
-    assert caught.value.diagnostics[0].code == "NS646"
-
-
 # --- files that others made
 
 
@@ -348,7 +328,6 @@ def test_work_follows_the_number_of_recurrences(way: str) -> None:
 
 ASKED: dict[str, Callable[[netspec.Net], object]] = {
     "NS614": lambda net: net.to_onnx("unwritten.onnx", target="opencv"),
-    "NS646": lambda net: net.to_source(),
     "NS714": lambda net: net.training_memory(),
 }
 

@@ -147,3 +147,56 @@ def test_three_that_the_net_has_apart_are_not_one(
         file[f"{names[layer]}.{leaf}"] = tensor
     path = saved({name: file[name] for name in order(file)}, tmp_path / "w.pt")
     assert_taken(tensors, path, graph)
+
+
+BLOCK = """default fc(over=channels)
+input T ids(20)
+embedding-16; layernorm; attention(8, causal=yes, bias=no); mlp(32); fc-20
+"""
+CODEGEN = {
+    "embedding1": "transformer.wte",
+    "layernorm1": "transformer.h.0.ln_1",
+    "attention1.in_proj": "transformer.h.0.attn.qkv_proj",
+    "attention1.out_proj": "transformer.h.0.attn.out_proj",
+    "mlp1.fc1": "transformer.h.0.mlp.fc_in",
+    "mlp1.fc2": "transformer.h.0.mlp.fc_out",
+    "fc1": "lm_head",
+}
+
+
+def called(tensors: Tensors, names: dict[str, str]) -> Tensors:
+    """The tensors with their layers under other names."""
+    found = {}
+    for name, tensor in tensors.items():
+        layer, _, leaf = name.replace("in_proj_weight", "in_proj.weight").rpartition(".")
+        found[f"{names[layer]}.{leaf}"] = tensor
+    return found
+
+
+def test_together_by_device(net: Built, tmp_path: Path) -> None:
+    """CodeGen's order: the queries, values and keys of two heads each, four times."""
+    graph = net(BLOCK)
+    tensors = drawn(graph)
+    file = called(tensors, CODEGEN)
+    queries, keys, values = (
+        part.unflatten(0, (4, -1)) for part in tensors["attention1.in_proj_weight"].split(16)
+    )
+    whole = torch.cat([queries, values, keys], 1).flatten(0, 1)
+    file["transformer.h.0.attn.qkv_proj.weight"] = whole
+    assert_taken(tensors, saved(file, tmp_path / "w.pt"), graph)
+
+
+def test_what_two_libraries_call_alike_and_join_otherwise_is_refused(
+    net: Built, tmp_path: Path
+) -> None:
+    """GPT-BigCode's `c_attn` is by heads, nanoGPT's is not, and both have outputs first."""
+    graph = net(BLOCK)
+    tensors = drawn(graph)
+    names = {layer: name.replace("qkv_proj", "c_attn") for layer, name in CODEGEN.items()}
+    file = called(tensors, names)
+    path = saved(file, tmp_path / "w.pt")
+    assert "NS559" in refusal(path, graph)
+    assert_taken(tensors, path, graph, qkv="rows")
+    by_heads = tensors["attention1.in_proj_weight"].unflatten(0, (3, 8, -1)).transpose(0, 1)
+    file["transformer.h.0.attn.c_attn.weight"] = by_heads.flatten(0, 2)
+    assert_taken(tensors, saved(file, tmp_path / "heads.pt"), graph, qkv="heads")

@@ -27,11 +27,8 @@ def with_entry(path: Path, key: str, value: str) -> None:
     path.write_bytes(proto.SerializeToString())
 
 
-def scrambled(path: Path, to: Path) -> None:
-    """Writes a file with every name of nodes and tensors replaced by a number."""
-    model = onnx.load(path)
-    names: dict[str, str] = {"": ""}
-    graph = model.graph
+def _numbered(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+    """Replaces the names of a graph, and of those in it, which see those around them."""
     for item in (*graph.input, *graph.output, *graph.initializer):
         item.name = names.setdefault(item.name, f"t{len(names)}")
     for number, node in enumerate(graph.node):
@@ -39,7 +36,17 @@ def scrambled(path: Path, to: Path) -> None:
         del node.metadata_props[:]
         for field in (node.input, node.output):
             field[:] = [names.setdefault(name, f"t{len(names)}") for name in field]
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _numbered(attribute.g, names)
     del graph.value_info[:]
+
+
+def scrambled(path: Path, to: Path) -> None:
+    """Writes a file with every name of nodes and tensors replaced by a number."""
+    model = onnx.load(path)
+    graph = model.graph
+    _numbered(graph, {"": ""})
     # A message of protobuf holds at most 2 GiB.
     large = sum(len(tensor.raw_data) for tensor in graph.initializer) > 2**30
     beside = {"save_as_external_data": True, "location": f"{to.name}.data"} if large else {}

@@ -65,9 +65,7 @@ class _Assembly:
         self.levels = Levels(graph)
         self.leaves: dict[str, tuple[nn.Module, Node]] = {}
         # What begins and ends each recurrence, and joins what its steps made.
-        self.ends = {
-            node: loop for loop in loops(graph) for node in (loop.each, loop.last, *loop.joined)
-        }
+        self.ends = {node: loop for loop in loops(graph) for node in loop.ends}
 
     def net(self) -> NetModule:
         root = self.levels.root
@@ -166,7 +164,7 @@ class _Assembly:
 
 def _repeats(loop: Loop, level: Level, slots: Mapping[Value, int]) -> Repeats:
     """How the block of a recurrence runs at every step, by the slots of its tensors."""
-    again = {loop.each, loop.last, *loop.body, *loop.joined}
+    again = loop.at_each_step
     nodes = (
         (name, [item] if isinstance(item, Node) else item.nodes())
         for name, item in level.items.items()

@@ -116,7 +116,8 @@ class JoinedOrder(Problem):
     explain = (
         "GPT-NeoX, BLOOM and Falcon list the rows of a joined projection head by head, others all "
         "queries, then all keys, then all values. Shapes are the same, and so is the name "
-        "`query_key_value`. timm has kernels of convolutions in both orders."
+        "`query_key_value`. GPT-BigCode has `c_attn` by heads, nanoGPT by rows. timm has kernels of "
+        "convolutions in both orders."
     )
     tensor: str
 

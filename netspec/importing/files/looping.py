@@ -25,8 +25,8 @@ EACH, LAST, ALL = "loop.Each", "loop.Last", "loop.All"
 UNREAD, KIND = "why", "kind"
 LOOPS = frozenset({"Scan", "Loop"})
 LISTS = frozenset({"SequenceEmpty", "SequenceConstruct", "SequenceInsert", "ConcatFromSequence"})
-# Passes that are written out.
-_MOST = 64
+# Passes that are written out, and nodes that all loops of a file come to.
+_MOST, _MOST_NODES = 64, 20_000
 # What only moves the count of passes.
 _MOVES = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 _ENDLESS = 2**31
@@ -101,27 +101,26 @@ class Loops:
         self.to = to
         self.counts: dict[str, Count] = {}
         self.lists: dict[str, _Items] = {}
-        # How many loops the node at hand stands in.
-        self.depth = 0
+        # How many loops the node at hand stands in, and how many nodes of loops there have been.
+        self.depth = self.ran = 0
 
-    def added(self, proto: NodeProto, inputs: Sequence[str]) -> bool | NoLoop:
-        """Adds a node that is of a loop, a count or a list: whether it is, or why it is not read."""
+    def has(self, proto: NodeProto, inputs: Sequence[str]) -> bool:
+        """Whether a node is a loop, counts passes, or makes or reads a list."""
+        known = (self.counts, self.lists)
+        return proto.op_type in LOOPS | LISTS or any(n in names for n in inputs for names in known)
+
+    def add(self, proto: NodeProto, inputs: Sequence[str]) -> NoLoop | None:
+        """Adds such a node; why it is not read where it is not."""
         try:
-            return self._added(proto, inputs)
+            if proto.op_type in LOOPS:
+                (self._scan if proto.op_type == "Scan" else self._loop)(proto, inputs)
+            elif not self.counts.keys().isdisjoint(inputs):
+                self._counted(proto, inputs)
+            else:
+                self._listed(proto, inputs)
         except NoLoop as problem:
             return problem
-
-    def _added(self, proto: NodeProto, inputs: Sequence[str]) -> bool:
-        if proto.op_type in LOOPS:
-            (self._scan if proto.op_type == "Scan" else self._loop)(proto, inputs)
-            return True
-        if not self.counts.keys().isdisjoint(inputs):
-            self._counted(proto, inputs)
-            return True
-        if proto.op_type in LISTS or not self.lists.keys().isdisjoint(inputs):
-            self._listed(proto, inputs)
-            return True
-        return False
+        return None
 
     # loops
 
@@ -259,6 +258,9 @@ class Loops:
     def _run(self, graph: GraphProto) -> None:
         for tensor in graph.initializer:
             self.to.constants[tensor.name] = self.to.array(tensor)
+        self.ran += 1 + len(graph.node)
+        if self.ran > _MOST_NODES:
+            raise NoLoop(f"loops that come to more than {_MOST_NODES:,} nodes")
         self.depth += 1
         try:
             for node in graph.node:

@@ -144,8 +144,6 @@ class _Specialising:
         }
         self.symbols: dict[str, int] = {}
         self.loops = Loops(self)
-        # Nodes that were added, those of loops as often as they are written out.
-        self.added = 0
         self.second = _steps_first(proto.graph)
         self.regions = regions_of(proto.graph)
         self.opset = max(
@@ -231,9 +229,6 @@ class _Specialising:
 
     def add(self, proto: NodeProto) -> None:
         """Adds a node, unless its tensors are constants or others by another name."""
-        self.added += 1
-        if self.added > MOST_NODES:
-            raise refused(self.path, f"its loops come to more than {MOST_NODES:,} nodes")
         inputs = [self.real(name) for name in proto.input]
         for name in inputs:
             if name and not self._is_there(name):
@@ -247,7 +242,8 @@ class _Specialising:
         if not first and not (proto.op_type in _RECURRENT | LOOPS and any(proto.output)):
             return
         plain = proto.domain in ("", "ai.onnx")
-        if plain and (self._read_loop(proto, inputs)):
+        if plain and self.loops.has(proto, inputs):
+            self._add_loop(proto, inputs)
             return
         if plain and proto.op_type == "If" and inputs[0] in self.constants:
             self._add_branch(proto, inputs[0])
@@ -304,23 +300,21 @@ class _Specialising:
         known = (self.types, self.constants, self.loops.counts, self.loops.lists)
         return any(name in names for names in known)
 
-    def _read_loop(self, proto: NodeProto, inputs: list[str]) -> bool:
-        """Adds what is of loops; whether it is that. What of it is not read is a node that no step says."""
+    def _add_loop(self, proto: NodeProto, inputs: list[str]) -> None:
+        """Adds what is of loops; what of it is not read is a node that no step says."""
         saved, called = len(self.nodes), printable(proto.name or proto.op_type)
         with reading(lambda reason: refused(self.path, f"{called}: {reason}")):
-            found = self.loops.added(proto, inputs)
-        if isinstance(found, bool):
-            return found
+            problem = self.loops.add(proto, inputs)
+        if problem is None:
+            return
         del self.nodes[saved:]
         if self.loops.depth:
-            raise found
+            raise problem
         for name in filter(None, proto.output):
             self.types[name] = self._said(name)
         read = tuple(name for name in inputs if name in self.types or name in self.constants)
-        given = {UNREAD: str(found)}
-        outputs = tuple(filter(None, proto.output))
+        outputs, given = tuple(filter(None, proto.output)), {UNREAD: str(problem)}
         self.nodes.append(Node(proto.op_type, read, outputs, given, proto.name, scopes_of(proto)))
-        return True
 
     def array(self, tensor: TensorProto) -> Array:
         """The numbers of a tensor that stands in a graph of the file."""

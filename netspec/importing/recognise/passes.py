@@ -6,7 +6,7 @@ The three are steps among the others, and become the braces of a `for` when the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -54,6 +54,7 @@ class Begun:
     states: tuple[State, ...]
     rows: Axis
     last: Step | None = None
+    joined: dict[int, Wire] = field(default_factory=dict)
 
 
 def begun(writer: Writer, node: Node) -> tuple[View, ...]:
@@ -118,7 +119,9 @@ def joined(writer: Writer, node: Node) -> View:
     sequence, axis = each.inputs[0], node.get("axis")
     steps = sequence.sizes[-1] if len(sequence.sizes) == 1 else sequence.sizes[1]
     whole = (wire.sizes[0], steps, *wire.sizes[1:])
-    made = writer.step("all", [wire, sequence, loop.last.made[0]], whole)
+    if id(wire) not in loop.joined:
+        loop.joined[id(wire)] = writer.step("all", [wire, sequence, loop.last.made[0]], whole)
+    made = loop.joined[id(wire)]
     base = writer.whole(made, rows).base
     axes: list[Axis] = [()] * len(view.axes)
     axes[state.batch] = rows

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import keyword
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -32,6 +33,8 @@ from netspec.backends.torch.source.sizes import Untold
 from netspec.backends.torch.source.templates import (
     Class,
     Part,
+    State,
+    Steps,
     Template,
     abstract,
     changed,
@@ -39,10 +42,13 @@ from netspec.backends.torch.source.templates import (
     solved,
 )
 from netspec.backends.torch.source.trace import Line
+from netspec.backends.torch.source.twins import Twins, every, told_apart
 from netspec.diagnostics.messages.backends import NoSource
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic
 from netspec.graph.checked import Graph, Node, Value
+from netspec.graph.loops import Loop, loops
+from netspec.ops.arranging.steps import time_axis
 from netspec.sizes.shapes import same_ranks
 
 # What a class has besides its parts: a step of this name would hide it.
@@ -53,16 +59,17 @@ class Blocks:
     """The classes of a graph, inner ones first; `root` is the net's."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+        self.graph = graph = told_apart(graph)
         self.levels = Levels(graph)
+        self._twins = Twins(self.levels)
         self.classes: list[Class] = []
         self.helpers: dict[str, Callable[..., Any]] = {}
         self._named: set[str] = set()
         self._examples = Stand(graph)
+        self._loops = {loop.each: loop for loop in loops(graph)}
         self._leaves: dict[Node, Leaf] = {}
         self._made: dict[int, Fn] = {}
         self._random: set[int] = set()
-        self._by_path: dict[str, Level] = {}
         self._nodes = {node.path: node for node in graph.nodes}
         self.heads: tuple[int, ...] = ()
         self.draws: dict[str, None] = {}
@@ -140,8 +147,7 @@ class Blocks:
     # --- blocks
 
     def _build(self) -> None:
-        self._by_path = {level.path: level for level in _every(self.levels.root)}
-        levels = list(_every(self.levels.root, lambda level: self._twin(level) is not None))
+        levels = list(every(self.levels.root, lambda level: self._twins.of(level) is not None))
         levels.sort(key=_height)
         for _, alike in groupby(levels, key=_height):
             by_block: dict[tuple[str, str], list[Level]] = {}
@@ -152,65 +158,68 @@ class Blocks:
                 self._classes(class_name(kind), templates)
         self.root = self.classes[-1]
 
-    def _twin(self, level: Level) -> Level | None:
-        """The block beside this one whose tensors are all that this one uses, if there is one."""
-        weighted = [node for node in level.nodes() if node.op.weights(*node.input_types)]
-        if not weighted or any(node.owner == node.path for node in weighted):
-            return None
-        inside = weighted[0].path.removeprefix(f"{level.path}.")
-        path = weighted[0].owner.removesuffix(f".{inside}")
-        twin = self._by_path.get(path)
-        around = level.path.rpartition(".")[0]
-        if twin is None or twin is level or path.rpartition(".")[0] != around:
-            # One whose tensors are a further one's may stand beside it.
-            twin = self._beside(level, weighted[0].owner, inside)
-        return twin if twin is not None and _alike(level, twin) else None
-
-    def _beside(self, level: Level, owner: str, inside: str) -> Level | None:
-        around = level.path.rpartition(".")[0]
-        for path, other in self._by_path.items():
-            if path == level.path:
-                return None
-            if path and path.rpartition(".")[0] == around:
-                node = self._nodes.get(f"{path}.{inside}")
-                if node is not None and node.owner == owner:
-                    return other
-        return None
-
     def _template(self, level: Level) -> Template:
         inputs, outputs = self.ends(level)
         places = {value: i for i, value in enumerate(inputs)}
-        count = len(inputs)
+        loop = self._loop(level)
+        # What stands around the steps is no part: its values are there before those of the parts.
+        around = loop.ends if loop is not None else ()
+        again = loop.at_each_step if loop is not None else frozenset()
+        for value in (value for node in around for value in node.outputs):
+            places[value] = len(places)
+        count = len(places)
         parts: list[Part] = []
         random = False
         for name, item in level.items.items():
+            if item in around:
+                continue
             if isinstance(item, Node):
                 part, lines_count = self._step(level, name, item, places, count)
                 count += lines_count
             else:
-                reads, writes = self.levels.boundary(item)
+                twin = self._twins.of(item)
+                reads, writes = self._twins.ends(item)
                 gives = tuple(range(count, count + len(writes)))
-                part = self._inner(level, name, item, tuple(places[v] for v in reads), gives)
+                slots = tuple(places[value] for value in reads)
+                part = self._inner(level, name, item, twin, slots, gives)
                 count += len(writes)
-                for value, slot in zip(writes, gives, strict=True):
-                    places[value] = slot
+                places |= zip(writes, gives, strict=True)
             random = random or any(
                 isinstance(line.code, Fn) and Text("draws") in line.code.args for line in part.lines
             )
-            parts.append(part)
+            nodes = [item] if isinstance(item, Node) else item.nodes()
+            once = loop is not None and again.isdisjoint(nodes)
+            parts.append(replace(part, once=once))
         if random:
             self._random.add(id(level))
         returns = tuple(places[value] for value in outputs)
         if level is self.levels.root:
             many = len(self.graph.outputs)
             self.heads, returns = returns[many:], returns[:many]
-        parts = channels_last(parts, (*returns, *self.heads))
-        whole = looped(parts, returns, level is not self.levels.root)
-        numbered, table = _renumbered(whole, len(inputs))
+        steps = None if loop is None else _steps(loop, places)
+        read = (*returns, *self.heads, *(steps.reads if steps else ()))
+        # Modules are made in the order of the text, and called in that of what needs them.
+        order = {name: i for i, name in enumerate(level.items)}
+        parts = channels_last(sorted(parts, key=lambda part: not part.once), read)
+        parts.sort(key=lambda part: order[part.name])
+        whole = looped(parts, read, level is not self.levels.root)
+        table = _numbers_of(whole, len(inputs), steps)
         returns = tuple(table[slot] for slot in returns)
         if level is self.levels.root:
             self.heads = tuple(table[slot] for slot in self.heads)
-        return Template(class_name(level.kind), len(inputs), returns, numbered, random=random)
+        return Template(
+            class_name(level.kind),
+            len(inputs),
+            returns,
+            _renumbered(whole, table),
+            random=random,
+            steps=steps and steps.numbered(table),
+        )
+
+    def _loop(self, level: Level) -> Loop | None:
+        """The recurrence whose step a block is."""
+        items = (item for item in level.items.values() if isinstance(item, Node))
+        return next((self._loops[item] for item in items if item in self._loops), None)
 
     def ends(self, level: Level) -> tuple[list[Value], list[Value]]:
         """What a block takes and gives, in order; the net's heads after its outputs."""
@@ -223,8 +232,9 @@ class Blocks:
     def _step(
         self, level: Level, name: str, node: Node, places: dict[Value, int], count: int
     ) -> tuple[Part, int]:
-        self._check_name(name, node)
         found = self._leaves[node]
+        if found.module is not None or found.classed:
+            _check_name(name, node)
         reads = [places[value] for value in node.inputs]
         owner = self._owner(node)
         where: Code = Get(Text("self"), name)
@@ -281,11 +291,11 @@ class Blocks:
         around: Level,
         name: str,
         level: Level,
+        twin: Level | None,
         reads: tuple[int, ...],
         gives: tuple[int, ...],
     ) -> Part:
-        self._check_name(name, level.nodes()[0])
-        twin = self._twin(level)
+        _check_name(name, level.nodes()[0])
         called = level if twin is None else twin
         where = Get(Text("self"), name if twin is None else twin.path.rpartition(".")[2])
         args: list[Code] = [Slot(slot) for slot in reads]
@@ -299,13 +309,6 @@ class Blocks:
         """Whether these run in training alone, where what is around them does not."""
         inside = self.levels.training.issuperset
         return inside(nodes) and not inside(around.nodes())
-
-    def _check_name(self, name: str, node: Node) -> None:
-        import keyword
-
-        if keyword.iskeyword(name) or name in _OWN_NAMES:
-            reason = f"`{name}` means something else in a module: give it another name"
-            raise NetspecError((Diagnostic(NoSource(node.op.spelling, reason), node.span),))
 
     # --- classes
 
@@ -358,12 +361,11 @@ class Blocks:
         return found
 
 
-def _every(level: Level, but: Callable[[Level], bool] = lambda level: False) -> Iterator[Level]:
-    """A level and those in it, inner ones first; some are left out, and what is in them."""
-    for item in level.items.values():
-        if isinstance(item, Level) and not but(item):
-            yield from _every(item, but)
-    yield level
+def _check_name(name: str, node: Node) -> None:
+    """Refuses the name of a module that is none in a file."""
+    if keyword.iskeyword(name) or name in _OWN_NAMES:
+        reason = f"`{name}` means something else in a module: give it another name"
+        raise NetspecError((Diagnostic(NoSource(node.op.spelling, reason), node.span),))
 
 
 def _height(level: Level) -> int:
@@ -383,19 +385,6 @@ def _numbers(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _alike(one: Level, other: Level) -> bool:
-    """Whether two blocks hold the same steps by the same names."""
-    if one.kind != other.kind or list(one.items) != list(other.items):
-        return False
-    for a, b in zip(one.items.values(), other.items.values(), strict=True):
-        if isinstance(a, Level) or isinstance(b, Level):
-            if not (isinstance(a, Level) and isinstance(b, Level) and _alike(a, b)):
-                return False
-        elif a.op is not b.op or len(a.inputs) != len(b.inputs):
-            return False
-    return True
-
-
 def _placed(lines: Sequence[Line], where: Code) -> tuple[Line, ...]:
     """Lines whose step has a place."""
     return tuple(
@@ -413,19 +402,49 @@ def _moved(code: Code, table: dict[int, int], where: Code) -> Code:
     return mapped(code, change)
 
 
-def _renumbered(parts: Sequence[Part], inputs: int) -> tuple[tuple[Part, ...], dict[int, int]]:
-    """The parts with their tensors numbered in order, and which is which."""
+def _steps(loop: Loop, places: Mapping[Value, int]) -> Steps:
+    """How the block of a recurrence runs at every step, by the numbers of its tensors."""
+    sequence, *starts = loop.each.inputs
+    step, *begun = loop.each.outputs
+    ways = zip(starts, begun, loop.last.inputs[:-1], loop.last.outputs, strict=True)
+    return Steps(
+        loop.call.block,
+        1 + time_axis(sequence.type),
+        places[sequence],
+        places[step],
+        tuple(State(*(places[value] for value in way)) for way in ways),
+        tuple((places[node.inputs[0]], places[node.output]) for node in loop.joined),
+    )
+
+
+def _numbers_of(parts: Sequence[Part], inputs: int, steps: Steps | None) -> dict[int, int]:
+    """Numbers for tensors in the order in which they are made."""
     table = {i: i for i in range(inputs)}
-    found = []
-    for part in parts:
-        lines = []
-        for line in part.lines:
-            code = mapped(
-                line.code, lambda c: Slot(table[c.index]) if isinstance(c, Slot) else None
-            )
-            for slot in line.gives:
-                table[slot] = len(table)
-            gives = tuple(table[slot] for slot in line.gives)
-            lines.append(replace(line, gives=gives, code=code))
-        found.append(replace(part, lines=tuple(lines)))
-    return tuple(found), table
+    made = [slot for part in parts for line in part.lines for slot in line.gives]
+    if steps is not None:
+        made = [*steps.begun, *made, *steps.gives]
+    for slot in made:
+        table[slot] = len(table)
+    return table
+
+
+def _renumbered(parts: Sequence[Part], table: Mapping[int, int]) -> tuple[Part, ...]:
+    """The parts with other numbers for their tensors."""
+
+    def change(code: Code) -> Code | None:
+        return Slot(table[code.index]) if isinstance(code, Slot) else None
+
+    return tuple(
+        replace(
+            part,
+            lines=tuple(
+                replace(
+                    line,
+                    gives=tuple(table[slot] for slot in line.gives),
+                    code=mapped(line.code, change),
+                )
+                for line in part.lines
+            ),
+        )
+        for part in parts
+    )

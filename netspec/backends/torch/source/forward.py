@@ -25,7 +25,7 @@ from netspec.backends.torch.source.code import (
     slots,
     statement,
 )
-from netspec.backends.torch.source.templates import Part
+from netspec.backends.torch.source.templates import Part, Steps, as_parameter
 from netspec.backends.torch.source.trace import Line
 
 _NAMES = ("x", "y", "z", "u", "v", "w", "p", "q", "r", "s", "t", "a", "b", "c", "d", "e", "g", "h")
@@ -51,6 +51,15 @@ class Body:
         self._last_guard = -1
         self._kept = ""
         self._following: tuple[Code, ...] = ()
+        # What tensors had best be called, by slot.
+        self._wished: dict[int, str] = {}
+        # What is needed as long as steps run, by slot.
+        self._held: list[int] = []
+
+    @property
+    def is_stepping(self) -> bool:
+        """Whether what is written now runs at every step of a sequence."""
+        return bool(self._held)
 
     def count(self, codes: Iterable[Code], returns: Sequence[int]) -> None:
         """Says what all statements read, before they are written."""
@@ -102,6 +111,57 @@ class Body:
         self.lines.append(f"{pad}for i in {over}:")
         self.lines.append(f'{pad}    {name} = self.get_submodule(f"{word}{{i}}")({name})')
         self._learn(name, name in self._said)
+
+    def begin(self, steps: Steps, inner: Iterable[Code]) -> None:
+        """Starts what runs at every step of a sequence, in which `inner` is computed."""
+        self.flush()
+        made = set(steps.begun)
+        # What is read at every step is needed to the last, by its name.
+        read = {slot for code in inner for slot in slots(code)} & self.names.keys()
+        self._held = [*(read - made), steps.sequence]
+        for slot in self._held:
+            self.left[slot] = self.left.get(slot, 0) + 1
+        for state in steps.states:
+            self.left[state.start] -= 1
+            name = self.names[state.start]
+            if self.left[state.start] > 0:
+                name = self._free()
+                self._say(name, Text(self.names[state.start]))
+            self.names[state.begun] = name
+            self._wished[state.carried] = self._wished[state.final] = name
+        pad = " " * self.indent
+        self.lines += [f"{pad}{name}: list[Tensor] = []" for name in steps.lists]
+        step = as_parameter(steps.variable) if self.left.get(steps.step) else "_"
+        self.names[steps.step] = step
+        self._said.add(step)
+        self._learn(step, True)
+        self.lines.append(f"{pad}for {step} in {self.names[steps.sequence]}.unbind({steps.axis}):")
+        self.indent += 4
+
+    def end(self, steps: Steps) -> None:
+        """Ends it: keeps what the step made, and hands on what flows into the next."""
+        self.flush()
+        pad = " " * self.indent
+        for name, (made, _) in zip(steps.lists, steps.joined, strict=True):
+            self.lines.append(f"{pad}{name}.append({self.names[made]})")
+        pairs = [(self.names[s.begun], self.names[s.carried]) for s in steps.states]
+        moved = [(state, value) for state, value in pairs if state != value]
+        if moved:
+            states, values = (", ".join(names) for names in zip(*moved, strict=True))
+            self.lines.append(f"{pad}{states} = {values}")
+            for state, value in moved:
+                self._learn(state, self.typed.get(value, False))
+        self.indent -= 4
+        ends = (*(state.carried for state in steps.states), *(made for made, _ in steps.joined))
+        for slot in (*self._held, steps.sequence, *ends):
+            self.left[slot] -= 1
+        self._held.clear()
+        for each in steps.states:
+            self.names[each.final] = self._wished[each.final]
+        self._wished.clear()
+        for name, (_, whole) in zip(steps.lists, steps.joined, strict=True):
+            stack = Fn(Text("torch.stack"), (Text(name),), (("dim", Const(2)),))
+            self.line(Line((whole,), stack))
 
     def choose(self, flag: str, instead: int, gives: int, inside: int) -> None:
         """Starts parts that are there where the flag says so; else what they give is `instead`.
@@ -210,12 +270,13 @@ class Body:
     def _new_names(self, gives: Sequence[int]) -> list[str]:
         found = []
         for slot in gives:
-            name = "_" if self.left.get(slot, 0) == 0 else self._free()
+            name = "_" if self.left.get(slot, 0) == 0 else self._free(self._wished.get(slot, ""))
             self.names[slot] = name
             found.append(name)
         return found
 
-    def _free(self) -> str:
+    def _free(self, wished: str = "") -> str:
+        """A name that nothing needs any more: the one that is wished, if it is."""
         live = {name for slot, name in self.names.items() if self.left.get(slot, 0) > 0}
         live.add(self._kept)
         live |= {
@@ -223,6 +284,9 @@ class Body:
             for code in (*self.pending.values(), *self._following)
             for part in _texts(code)
         }
+        if wished and wished not in live:
+            return wished
+        live.update(self._wished.values())
         number = 0
         while True:
             number += 1
@@ -243,6 +307,13 @@ class Body:
                 self.lines += statement(f"{name}: Tensor = ", code, self.indent)
                 self.lines.append(f"{' ' * self.indent}return {name}")
             return
+        if len(returns) > 1 and list(self.pending) == [s for s in returns if s in self.pending]:
+            codes = [self.pending.get(slot) or Text(self.names[slot]) for slot in returns]
+            line = f"{' ' * self.indent}return {', '.join(map(flat, codes))}"
+            if len(line) <= WIDTH:
+                self.pending.clear()
+                self.lines.append(line)
+                return
         self.lines.append(f"{' ' * self.indent}return {', '.join(self.known(returns, name))}")
 
     def known(self, returns: Sequence[int], name: str = "out") -> list[str]:

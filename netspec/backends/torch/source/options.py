@@ -69,7 +69,8 @@ def _joined(
 
 def _holes(part: Part) -> int:
     """How many numbers a part has."""
-    codes = [part.made, *(line.code for line in part.lines), *(part.span or ())]
+    told = (code for _, code in part.fixed)
+    codes = [part.made, *told, *(line.code for line in part.lines), *(part.span or ())]
     return sum(isinstance(leaf, Hole) for code in codes if code is not None for leaf in parts(code))
 
 
@@ -81,6 +82,8 @@ def _embedded(
     None where it is not. Both have holes for numbers.
     """
     if small.inputs != large.inputs or small.owned or large.owned or small.random != large.random:
+        return None
+    if small.steps or large.steps:
         return None
     slots = {i: i for i in range(large.inputs)}
     places: list[int | None] = []
@@ -152,7 +155,10 @@ def _matches(small: Part, large: Part, slots: dict[int, int], left_out: set[int]
         named = small.name == large.name
         if not named or _bare(small.made) != _bare(large.made):
             return False
-    if (small.frozen, small.still) != (large.frozen, large.still) or small.fixed or large.fixed:
+    if (small.frozen, small.still) != (large.frozen, large.still):
+        return False
+    told = [[(name, _bare(code)) for name, code in part.fixed] for part in (small, large)]
+    if told[0] != told[1]:
         return False
     if (small.span is None) != (large.span is None) or len(small.lines) != len(large.lines):
         return False

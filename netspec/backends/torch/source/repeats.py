@@ -172,6 +172,8 @@ def _growing(first: Any, step: Any, start: int) -> Code:
 def unrolled(template: Template) -> Template:
     """The template with what all its instances repeat a few times as the parts that these are."""
     used = [slot for part in template.parts for line in part.lines for slot in line.gives]
+    if template.steps is not None:
+        used += (*template.steps.begun, *template.steps.gives)
     fresh = count(max([template.inputs, *used]) + 1)
     found: list[Part] = []
     places = [0]

@@ -30,7 +30,8 @@ class Part:
     A `guarded` one runs in training alone, a `still` one has running statistics that stay as they are.
     With `span` it stands for several, called `name` and a number, from the first up to before the last:
     each reads what the one before gives, and `LOOP` in its code is the number. `fixed` are the tensors of
-    its module that are not trained but known, by name.
+    its module that are not trained but known, by name. In a class that runs `Steps` one that is `once` is
+    computed before the first.
     """
 
     name: str
@@ -41,6 +42,71 @@ class Part:
     still: bool = False
     span: tuple[Code, Code] | None = None
     fixed: tuple[tuple[str, Code], ...] = ()
+    once: bool = False
+
+
+@record
+class State:
+    """A tensor that flows from step to step, as four: the first, at a step, for the next, and the last."""
+
+    start: int
+    begun: int
+    carried: int
+    final: int
+
+
+@record
+class Steps:
+    """How a class runs its parts at every step of a sequence, by the numbers of tensors.
+
+    The `sequence` is cut along `axis`, and `step` is what it gives, called `variable` in the spec. `joined`
+    has what the steps make and all of it along time.
+    """
+
+    variable: str
+    axis: int
+    sequence: int
+    step: int
+    states: tuple[State, ...]
+    joined: tuple[tuple[int, int], ...]
+
+    @property
+    def begun(self) -> tuple[int, ...]:
+        """What there is at the beginning of a step."""
+        return (self.step, *(state.begun for state in self.states))
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """What it reads besides the parts."""
+        ends = (slot for state in self.states for slot in (state.start, state.carried))
+        return (self.sequence, *ends, *(made for made, _ in self.joined))
+
+    @property
+    def gives(self) -> tuple[int, ...]:
+        """What there is after the last step."""
+        return (*(state.final for state in self.states), *(whole for _, whole in self.joined))
+
+    @property
+    def lists(self) -> list[str]:
+        """What the lists of what the steps make are called."""
+        word = "results" if self.variable.startswith("outputs") else "outputs"
+        count = len(self.joined)
+        return [word] if count == 1 else [f"{word}{i}" for i in range(1, count + 1)]
+
+    def numbered(self, table: Mapping[int, int]) -> Steps:
+        """The same with other numbers."""
+        states = tuple(
+            State(table[s.start], table[s.begun], table[s.carried], table[s.final])
+            for s in self.states
+        )
+        joined = tuple((table[made], table[whole]) for made, whole in self.joined)
+        return replace(
+            self,
+            sequence=table[self.sequence],
+            step=table[self.step],
+            states=states,
+            joined=joined,
+        )
 
 
 @record
@@ -62,7 +128,8 @@ class Template:
     """A class: what it owns, its parts, and the tensors it takes and gives by number.
 
     `owned` are its tensors, by name, and whether they are trained. In training `train` takes the place
-    of the parts. With `random` its `forward` is given the net's draws.
+    of the parts. With `random` its `forward` is given the net's draws. With `steps` it runs its parts at
+    every step of a sequence.
     """
 
     kind: str
@@ -73,6 +140,7 @@ class Template:
     train: tuple[tuple[Line, ...], tuple[int, ...]] | None = None
     random: bool = False
     options: tuple[Option, ...] = ()
+    steps: Steps | None = None
 
 
 LOOP = Text("i")

@@ -6,6 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, count
 from typing import Any
 
 from torch import nn
@@ -30,17 +31,14 @@ from netspec.backends.torch.source.templates import (
     Class,
     Option,
     Part,
+    Steps,
     Template,
     as_parameter,
     changed,
 )
 from netspec.backends.torch.source.trace import Line
-from netspec.diagnostics.messages.backends import NoSource
-from netspec.diagnostics.raised import NetspecError
-from netspec.diagnostics.records import Diagnostic
 from netspec.graph.checked import Graph
-from netspec.graph.loops import loops
-from netspec.passes.unroll import unroll
+from netspec.passes.roll import roll
 from netspec.sizes.batch import SAMPLES
 
 _OUTPUTS = '''class TrainingOutputs(NamedTuple):
@@ -56,12 +54,7 @@ def source(graph: Graph) -> str:
 
     Its modules are called as those of `to_torch`, so the one's `state_dict` loads into the other.
     """
-    graph = unroll(graph)
-    for loop in loops(graph):
-        open_ = "the number of its steps is open: give the input a length"
-        reason = "its steps are too many" if isinstance(loop.steps, int) else open_
-        raise NetspecError((Diagnostic(NoSource("for", reason), loop.call.span),))
-    blocks = Blocks(graph)
+    blocks = Blocks(roll(graph))
     pieces = [_helper(function) for function in blocks.helpers.values()]
     if graph.heads:
         pieces.append(_OUTPUTS)
@@ -212,7 +205,10 @@ def _about(found: Class, blocks: Blocks) -> str:
     else:
         took = ", ".join(map(str, first.input_types))
         gave = ", ".join(map(str, first.types))
-    return f"{took or 'nothing'} to {gave}." if len(took + gave) < 70 else f"{found.name}."
+    how = ", step by step" if found.template.steps else ""
+    return (
+        f"{took or 'nothing'} to {gave}{how}." if len(took + gave) < 60 else f"{found.name}{how}."
+    )
 
 
 def _held(found: Class) -> set[str]:
@@ -237,7 +233,7 @@ def _is_chain(found: Class) -> bool:
     template = found.template
     if template.owned or template.train or template.random or template.inputs != 1:
         return False
-    if template.options:
+    if template.options or template.steps:
         return False
     last = 0
     for part in template.parts:
@@ -312,6 +308,8 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
             names = ("x",)
         own = {"heads"} if blocks.graph.heads else set()
         names = tuple(f"{name}_" if name in own else as_parameter(name) for name in names)
+    elif template.steps is not None:
+        names = _stepwise_names(template.inputs, template.steps)
     elif template.inputs == 1:
         names = ("x",)
     else:
@@ -346,14 +344,18 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         training.ends(returns, "new")
         yield "        if self.training:"
         yield from training.lines
-    body = Body(names, 8)
+    steps = template.steps
+    body = Body(names, 8, [as_parameter(steps.variable)] if steps else [])
     wanted = [*template.returns, *(blocks.heads if is_net else ())]
     wanted += [option.instead for option in template.options]
+    wanted += steps.reads if steps else ()
     body.count(all_codes(template.parts), wanted)
     by_slot = (
         dict(zip(blocks.heads, (h.name for h in blocks.graph.heads), strict=True)) if heads else {}
     )
-    for i, part in enumerate(template.parts):
+    for i, part in sorted(enumerate(template.parts), key=lambda pair: not pair[1].once):
+        if steps and not part.once and not body.is_stepping:
+            body.begin(steps, all_codes(part for part in template.parts if not part.once))
         for option in template.options:
             if option.start == i:
                 inner = all_codes(template.parts[option.start : option.end])
@@ -364,6 +366,8 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
         for option in template.options:
             if option.end == i + 1:
                 body.chosen(option.gives)
+    if steps:
+        body.end(steps)
     if not heads:
         body.ends(template.returns)
         yield from body.lines
@@ -376,6 +380,23 @@ def _forward(found: Class, blocks: Blocks, is_net: bool, ranges: dict[int, str])
     yield from rest
     yield f"            return TrainingOutputs({shown}, heads)"
     yield f"        return {shown}"
+
+
+def _stepwise_names(inputs: int, steps: Steps) -> tuple[str, ...]:
+    """What the inputs of a block are called that runs at every step: of `x_t` the sequence is `x`."""
+    variable = steps.variable
+    whole = variable[:-2] if variable.endswith("_t") and len(variable) > 2 else f"{variable}s"
+    found = {steps.sequence: as_parameter(whole)}
+    starts = [slot for slot in dict.fromkeys(s.start for s in steps.states) if slot not in found]
+    for i, slot in enumerate(starts, 1):
+        found[slot] = "state" if len(starts) == 1 else f"state{i}"
+    free = (name for name in chain("abcdefgh", (f"x{i}" for i in count(1))))
+    taken = {variable, *steps.lists}
+    for slot in range(inputs):
+        while found.get(slot, variable) in taken:
+            found[slot] = next(free)
+        taken.add(found[slot])
+    return tuple(found[slot] for slot in range(inputs))
 
 
 def _owned_by(found: Class) -> Callable[[Code], Code | None]:
