@@ -225,7 +225,7 @@ class Layout:
             each[at] = beside(each[at], self.head(block, host), boxed=boxed, last=last)
             shown[at] |= self.maps(block)
         for i, (before, item) in enumerate(pairwise(series.items), 1):
-            if gives(before) > 1 and not isinstance(item, Tangle):
+            if gives(before) > 1:
                 each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
         if series.items:
             # What a chain reads and gives side by side, its first and its last box do: others may be wider.
