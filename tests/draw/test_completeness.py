@@ -198,6 +198,10 @@ block unit(t) { residual { conv3-8 as h; @t; silu; fc-8; add(@h); conv3-8 } }
 @image; conv3-8 as kept
 for i in 1..4 { unit(@t) }
 conv3-8 as low; unit(@t); add(@kept); unit(@t); add(@low); unit(@t); add(@kept); unit(@t)""",
+    "a net that ends in layers which all read another tensor": """input a: 8x9
+input b: 8x9
+block layer(y) { residual { conv1-8; add(@y) } }
+@b; conv1-8 as other; @a; layer(@other) x4""",
     "units that a U keeps": """input 4x32x32
 block unit(n) { conv3-n; residual { conv3-n; relu } }
 block level(n, depth) of x {

@@ -53,7 +53,8 @@ def chain_with_arcs(
         return found
 
     wired = bool(first) or pieces[0].wired
-    return Piece(w, h, axis, draw, wired, strips=tuple(strips))
+    outs = pieces[-1].outs
+    return Piece(w, h, axis, draw, wired, outs=outs, strips=tuple(strips))
 
 
 def _lanes(arcs: tuple[tuple[int, int], ...], most: int) -> dict[int, int]:

@@ -92,7 +92,7 @@ class Layout:
         nodes = nodes_of(series)
         names = telling(self.view.graph).names
         made = [name for value, name in names.items() if value.node in nodes]
-        last = _ended(series.items[-1])
+        last = ended(series.items[-1])
         inner = self.series(replace(series, items=(*series.items[:-1], last)))
         heading = Heading(", ".join(made), "", ())
         w, h = max(heading.w, inner.w) + 2 * PAD, heading.h + inner.h + PAD
@@ -214,7 +214,7 @@ class Layout:
         From the end of a `whole` net nothing flows on.
         """
         items = [
-            _ended(item) if whole and item is series.items[-1] else item for item in series.items
+            ended(item) if whole and item is series.items[-1] else item for item in series.items
         ]
         each = [self.element(item, width) for item in items]
         shown = [self.maps(item) for item in series.items]
@@ -225,7 +225,7 @@ class Layout:
             each[at] = beside(each[at], self.head(block, host), boxed=boxed, last=last)
             shown[at] |= self.maps(block)
         for i, (before, item) in enumerate(pairwise(series.items), 1):
-            if gives(before) > 1 and not isinstance(item, Tangle):
+            if gives(before) > 1:
                 each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
         if series.items:
             # What a chain reads and gives side by side, its first and its last box do: others may be wider.
@@ -567,7 +567,7 @@ class Layout:
         return Piece(w, top + tall + end, axis, draw, parallel.opens)
 
 
-def _ended(element: Element) -> Element:
+def ended(element: Element) -> Element:
     """What a net ends with: of a tangle no line leads on."""
     if not isinstance(element, Tangle):
         return element

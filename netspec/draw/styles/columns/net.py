@@ -12,7 +12,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.lattice.drawn import lattice
 from netspec.draw.layout.pieces import SIGNS, Piece, bar, beside, chip, chip_width, led, width_of
 from netspec.draw.layout.strands import strands
-from netspec.draw.layout.structural import Layout, spread
+from netspec.draw.layout.structural import Layout, ended, spread
 from netspec.draw.layout.ushape import u_shape
 from netspec.draw.scene import Group, Item, Words
 from netspec.draw.structure.elements import (
@@ -68,7 +68,8 @@ def chain_of(view: View, series: Series) -> Chain:
     rows: list[Row] = []
     band = Band("")
     for i, (item, cut) in enumerate(zip(flat.items, cuts, strict=True)):
-        drawn = list(_pieces(item, cut, layout, width))
+        shown = ended(item) if i + 1 == len(flat.items) else item
+        drawn = list(_pieces(shown, cut, layout, width))
         for head in heads.get(i, ()):
             own, piece = drawn[-1]
             boxed = isinstance(item, Step | Repeat | Block)
