@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -230,10 +230,10 @@ class Sliding(Convolution):
         gain = Weight("gain", found[0].shape[:1], Ones())
         return found if self.gain is None else (*found, gain)
 
-    def _gain(self, weight: Weight) -> float:
-        """What a standardised kernel is multiplied by besides its trained factors."""
+    def _gain(self, shape: Sequence[int]) -> float:
+        """What a standardised kernel of a shape is multiplied by besides its trained factors."""
         assert self.gain is not None
-        return float(self.gain / prod(weight.shape[1:]) ** 0.5)
+        return float(self.gain / prod(shape[1:]) ** 0.5)
 
     def torch(self, modules: Modules, *inputs: TensorType) -> Any:
         if self.standardise is None:
@@ -247,9 +247,8 @@ class Sliding(Convolution):
         kernel = standardised(torch, weights["weight"], self.standardise)
         if self.gain is not None:
             ones = (1,) * (len(window.kernel) + 1)
-            kernel = kernel * (weights["gain"] * self._gain(self._kernel(tensor))).reshape(
-                -1, *ones
-            )
+            gain = weights["gain"] * self._gain(tuple(kernel.shape))
+            kernel = kernel * gain.reshape(-1, *ones)
         own = pads_itself("Conv", window) and self._border() == "zeros"
 
         def slide(x: Any) -> Any:
@@ -287,7 +286,7 @@ class Sliding(Convolution):
         kernel = graph.node("Div", [centred, graph.node("Sqrt", [variance])])
         if self.gain is None:
             return kernel
-        gain = graph.scaled(graph.weight("gain"), self._gain(weight))
+        gain = graph.scaled(graph.weight("gain"), self._gain(weight.shape))
         return graph.node("Mul", [kernel, graph.node("Unsqueeze", [gain, graph.integers(axes)])])
 
     def linear(self, own: Mapping[str, Tensor], *inputs: TensorType) -> Linear | None:
@@ -297,7 +296,7 @@ class Sliding(Convolution):
         layout, weight = found.kernel.layout, own["weight"]
         rows: tuple[Vector, ...] = ()
         if self.gain is not None:
-            rows = (own["gain"], Constant(self._gain(weight.weight)))
+            rows = (own["gain"], Constant(self._gain(weight.weight.shape)))
         made = Standardised(weight, layout.out, self.standardise)
         return replace(found, kernel=own_kernel(made, layout, rows))
 
