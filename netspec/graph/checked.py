@@ -5,7 +5,7 @@ A graph is only made by `netspec.elaborate.build`, so holding one means it has b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 
@@ -163,6 +163,13 @@ class Graph:
     def replace(self, **changes: object) -> Graph:
         """The graph with other fields; nothing is checked again."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+    def rewired(self, nodes: Sequence[Node], now: Mapping[Value, Value]) -> Graph:
+        """The graph of other nodes, with what stands `now` for each value that it takes and gives."""
+        outputs = tuple(replace(out, value=now[out.value]) for out in self.outputs)
+        heads = tuple(replace(head, value=now[head.value]) for head in self.heads)
+        inputs = tuple(now[node.output].node for node in self.inputs)
+        return self.replace(nodes=tuple(nodes), outputs=outputs, heads=heads, inputs=inputs)
 
     @cached_property
     def nominal_sizes(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 from netspec.foundation.records import changed, record
-from netspec.graph.checked import Call, Graph, Head, Node, Output, Value
+from netspec.graph.checked import Call, Graph, Node, Value
 from netspec.graph.same import meaning
 from netspec.ops.arranging.recurrence import All, Each, Last
 from netspec.ops.arranging.steps import Stack, Unstack
@@ -243,14 +243,7 @@ class _Rolling:
                 self._one_step(self._begun[node])
             elif node not in self._left_out:
                 self._add(node, node.call)
-        outputs = tuple(
-            Output(out.name, self._now[out.value], out.tap) for out in self._graph.outputs
-        )
-        heads = tuple(Head(h.name, self._now[h.value], h.loss) for h in self._graph.heads)
-        inputs = tuple(self._now[node.output].node for node in self._graph.inputs)
-        return self._graph.replace(
-            nodes=tuple(self._nodes), outputs=outputs, heads=heads, inputs=inputs
-        )
+        return self._graph.rewired(self._nodes, self._now)
 
     def _one_step(self, alike: _Alike) -> None:
         """Adds the step between what begins and what ends the recurrence."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from netspec.diagnostics.limits import DEFAULT
 from netspec.foundation.records import changed
-from netspec.graph.checked import Call, Graph, Head, Node, Value
+from netspec.graph.checked import Call, Graph, Node, Value
 from netspec.graph.loops import Loop, around, loops
 from netspec.ops.arranging.steps import MOST_STEPS, Stack, Unstack
 from netspec.ops.declare.operator import Operator
@@ -79,12 +79,7 @@ class _Unrolling:
                 self._steps(self._loops[node])
             elif node not in self._left_out:
                 self._add(node, self._now)
-        outputs = tuple(replace(o, value=self._now[o.value]) for o in self._graph.outputs)
-        heads = tuple(Head(h.name, self._now[h.value], h.loss) for h in self._graph.heads)
-        inputs = tuple(self._now[node.output].node for node in self._graph.inputs)
-        return self._graph.replace(
-            nodes=tuple(self._nodes), outputs=outputs, heads=heads, inputs=inputs
-        )
+        return self._graph.rewired(self._nodes, self._now)
 
     def _steps(self, loop: Loop) -> None:
         """Adds a recurrence, step after step."""
