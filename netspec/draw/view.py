@@ -163,6 +163,14 @@ class View:
         found = sharing(self.graph)
         return found.words(path), found.numbers.get(path)
 
+    def weights(self, element: Element, path: str) -> str:
+        """Whose weights a block uses, in words, `element` being all that its card stands for."""
+        copies = [copy.path for copy in _copies(element) if isinstance(copy, Block)]
+        found = sharing(self.graph)
+        if len(copies) > 1 and any(found.sources.get(copy) in copies for copy in copies):
+            return "the same weights each time"
+        return found.words(path)
+
     def numbers(self, element: Element, kind: TensorType | None) -> str:
         """The figures that `show` asks for: output shape, parameters, multiply-adds."""
         found = []
@@ -214,6 +222,10 @@ class View:
         weight = max(self.weight(nodes_of(copy)) for copy in copies)
         share = weight / self.hottest if self.hottest else 0.0
         return f"h{round(sqrt(share) * (HEAT_STEPS - 1))}"
+
+
+def _copies(element: Element) -> tuple[Element, ...]:
+    return element.copies if isinstance(element, Repeat) else (element,)
 
 
 def tags(step: Step) -> tuple[str, ...]:

@@ -393,8 +393,8 @@ class Layout:
             read = self.view.told(element)
             told += [f"from {', '.join(read)}"] if read else []
             lines = [*wrapped(", ".join(told), SIZES["note"], wide), *lines] if told else lines
-        weights, _ = self.view.shared(block.path)
-        lines += [weights] if weights else []
+        weights = self.view.weights(element, block.path)
+        lines += [weights] if weights and weights not in lines else []
         heading = Heading(title, figures, tuple(lines))
         w = max(width, heading.w + 2 * PAD)
         if inner is None:

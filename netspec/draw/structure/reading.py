@@ -205,7 +205,7 @@ class _Reader:
         inside = set(nodes)
         found = {v: None for n in nodes for v in self.telling.lined(n) if v.node not in inside}
         around = set(container.ancestors())
-        # Those that one block gives are read in its order.
+        # Those that one block gives are read in its order; what follows one like it reads as that does.
         sources: dict[Call, list[Value]] = {}
         for value in found:
             outer = (
@@ -213,7 +213,7 @@ class _Reader:
                 if value.node.call
                 else []
             )
-            if outer:
+            if outer and outer[-1].definition != container.definition:
                 sources.setdefault(outer[-1], []).append(value)
         ordered = {
             call: iter(sorted(values, key=lambda value: (value.node.index, value.index)))

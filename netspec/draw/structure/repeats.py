@@ -125,7 +125,8 @@ class _Runs:
         self.items = items
         self.marked = [_marks_of(item, marks) for item in items]
         self.keys = [
-            (signature(item), marked) for item, marked in zip(items, self.marked, strict=True)
+            (signature(item), marked, _borrows(item) if marks else ())
+            for item, marked in zip(items, self.marked, strict=True)
         ]
         self.arcs = sorted(series.arcs)
         # Only the last copy of a repeat may be read from aside, only the first may read so.
@@ -195,6 +196,16 @@ def _marks_of(element: Element, marks: Mapping[Node, str]) -> tuple[str, ...]:
     return tuple(marks.get(node, "") for node in nodes)
 
 
+def _borrows(element: Element) -> tuple[bool, ...]:
+    """Which layers use the weights of others; a block that does is like the one whose it uses.
+
+    Its card says so of all copies, where layers say whose weights they are.
+    """
+    if isinstance(element, Block):
+        return ()
+    return tuple(node.owner != node.path for node in nodes_of(element))
+
+
 def _ladder(at: int, count: int, inside: set[tuple[int, int]]) -> str | None:
     """How the arcs inside a run read in words; None where they follow no rule."""
     if not inside:
@@ -241,7 +252,6 @@ def _says(node: Node) -> object:
         (_does(node.op) if node.inputs else node.path),
         reads,
         node.frozen,
-        node.owner != node.path,
     )
 
 
