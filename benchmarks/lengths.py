@@ -193,8 +193,10 @@ def _is_aside(node: ast.AST) -> bool:
 def tokens(code: object, ran: set[int] | None) -> int:
     """Those of a function, of the lines of it that `ran`."""
     lines, first = inspect.getsourcelines(code)  # type: ignore[arg-type]
-    tree = ast.parse(textwrap.dedent("".join(lines)))
-    plain = _Plain(ran, max(first, 1) - 1).visit(tree)
+    # A comment may stand further left than the method it is in.
+    whole = ast.parse("if True:\n" + textwrap.indent("".join(lines), " ", lambda line: True))
+    tree = ast.Module(whole.body[0].body, [])  # type: ignore[attr-defined]
+    plain = _Plain(ran, max(first, 1) - 2).visit(tree)
     text = ast.unparse(ast.fix_missing_locations(plain))
     return len(TOKEN.findall(text))
 

@@ -58,14 +58,17 @@ class View:
     marks: Mapping[Node, str] = field(default_factory=dict)
     peak: float | None = None
 
-    def is_open(self, block: Block, path: str, depth: int) -> bool:
+    def is_open(self, block: Block, path: str, depth: int, *, abreast: bool = False) -> bool:
         """Whether the block, inside `depth` others, shows what it does.
 
-        `path` is that of its first copy.
+        `path` is that of its first copy. What copies side by side do stands beside, where nobody says
+        what is open.
         """
         opening = self.opening
         if block.call.block in opening.names or block.path in opening.paths:
             return True
+        if abreast and (self.depth is None or depth >= self.depth):
+            return False
         if self.wrappers and block.only is not None:
             return True
         if self.only is not None or block.head:

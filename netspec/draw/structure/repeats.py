@@ -19,7 +19,7 @@ from netspec.draw.structure.elements import (
     Tangle,
     nodes_of,
 )
-from netspec.draw.structure.knots import knot, repeated
+from netspec.draw.structure.knots import FEWEST, knot, loosened, repeated, together
 from netspec.draw.structure.labels import family, label, spelling, tag
 from netspec.graph.checked import Call, Node
 from netspec.ops.declare.operator import Operator
@@ -72,7 +72,9 @@ def _unmarked(element: Element) -> Element:
 
 
 def _knotted(element: Element, marks: Mapping[Node, str]) -> Element:
-    """A tangle with equal blocks that follow each other as one."""
+    """A tangle with equal blocks that follow each other as one, and what uses the same weights side by side."""
+    if isinstance(element, Parallel):
+        return _side_by_side(element, marks)
     if not isinstance(element, Tangle):
         return element
     keys = [
@@ -81,7 +83,41 @@ def _knotted(element: Element, marks: Mapping[Node, str]) -> Element:
     ]
     folded = repeated(element, keys, _alike)
     links = [*zip(folded.edges, folded.ports, strict=True)]
-    return knot(folded.items, links, folded.entries, folded.exits)
+    return _with_abreast(knot(folded.items, links, folded.entries, folded.exits), marks)
+
+
+def _with_abreast(tangle: Tangle, marks: Mapping[Node, str]) -> Tangle:
+    """A tangle in which blocks that do the same with the same weights side by side are one."""
+    chains = [item.items if isinstance(item, Series) else (item,) for item in tangle.items]
+    keys = Counter(key for chain in chains for item in chain if (key := _shared(item, marks)))
+    several = {key for key, count in keys.items() if count >= FEWEST}
+    if not several:
+        return tangle
+    loose = loosened(tangle, lambda item: _shared(item, marks) in several)
+    found = together(loose, [_shared(item, marks) for item in loose.items], _abreast)
+    links = [*zip(found.edges, found.ports, strict=True)]
+    return knot(found.items, links, found.entries, found.exits)
+
+
+def _shared(element: Element, marks: Mapping[Node, str]) -> object:
+    """Equal for blocks that do the same with the same weights; None of what has no weights."""
+    if not marks or not isinstance(element, Block):
+        return None
+    owners = tuple(n.owner for n in element.nodes if n.op.weights(*n.input_types))
+    return (signature(element), owners, _marks_of(element, marks)) if owners else None
+
+
+def _abreast(copies: Sequence[Element]) -> Repeat:
+    return Repeat(copies[0], len(copies), "one for each input", (*copies,), abreast=True)
+
+
+def _side_by_side(parallel: Parallel, marks: Mapping[Node, str]) -> Parallel:
+    """Branches with one branch in place of those that are the same block with the same weights."""
+    alone = [b.items[0] if len(b.items) == 1 and not b.asides else None for b in parallel.branches]
+    keys = [item and _shared(item, marks) for item in alone]
+    if len(keys) < FEWEST or keys[0] is None or any(key != keys[0] for key in keys):
+        return parallel
+    return replace(parallel, branches=(Series((_abreast([item for item in alone if item]),)),))
 
 
 def _alike(copies: Sequence[Element], others: int) -> Repeat:

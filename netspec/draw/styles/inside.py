@@ -182,15 +182,15 @@ def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
         case Step():
             yield from ((block, False) for block in element.blocks)
         case Block():
-            yield from _block(layout, element, element)
+            yield from _block(layout, element, layout.opens(element))
         case Repeat(element=Block() as block, copies=copies):
             first = copies[0] if copies else block
             assert isinstance(first, Block)
-            is_open = layout.view.is_open(block, first.path, layout.depth)
+            is_open = layout.opens(element)
             # A first that is open too, but for what its note says, is shown where that says nothing.
             if (not is_open or "first differs" in element.note) and form(first) != form(block):
                 yield first, False
-            yield from _block(layout, block, first)
+            yield from _block(layout, block, is_open)
         case Repeat():
             yield from _drawn(layout, element.element)
         case Series():
@@ -211,8 +211,7 @@ def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
                 yield from _drawn(layout, item)
 
 
-def _block(layout: Layout, block: Block, first: Block) -> Iterator[tuple[Block, bool]]:
-    is_open = layout.view.is_open(block, first.path, layout.depth)
+def _block(layout: Layout, block: Block, is_open: bool) -> Iterator[tuple[Block, bool]]:
     if block.head and not is_open and isinstance(block.only, Block):
         # A head that is one block is that block.
         yield block.only, False
