@@ -15,7 +15,7 @@ Size = tuple[float, float]
 Corners = dict[int, tuple[float, float]]
 
 # How wide pages are tried, as shares of a screen, and what it costs to read them out of order.
-_WIDTHS = (0.55, 0.65, 0.75, 0.85, 0.95, 0.98, 1.1, 1.2, 1.3, 1.45, 1.6)
+_WIDTHS = (0.55, 0.65, 0.75, 0.85, 0.95, 0.98, 1.1, 1.18, 1.2, 1.3, 1.45, 1.6)
 _JUMP = 0.2
 # What a page is at most, in screens, and how much more what is above it costs: there room comes before order.
 _LARGEST, _ABOVE = 1.19, 10.0
