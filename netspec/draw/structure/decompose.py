@@ -262,6 +262,9 @@ class _Region:
                 tangle = self._tangle(gap, a, b, passes=passes, through=True)
             return [tangle]
         parts = self._parts(gap)
+        if parts and merge is None and b < self.out:
+            # What reads several parts of what is split has one line from it, as where nothing is between.
+            direct = min(direct, 1)
         if len(parts) + direct > 1 and not self._is_one_line(parts, b, merge):
             branches = [
                 (self._slot(part, b), _flat(self._branch(part, a, b, depth + 1))) for part in parts

@@ -36,6 +36,8 @@ def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     marks = marks or {}
     inner = partial(fold, marks=marks)
     items = tuple(_folded(item, marks) for item in series.items)
+    if not (series.arcs or series.asides):
+        items = _apart(items)
     runs = _Runs(items, series, marks)
     found: list[Element] = []
     where: dict[int, int] = {}
@@ -57,6 +59,24 @@ def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     arcs = {(where[a], where[b]): None for a, b in series.arcs if where[b] - where[a] > 1}
     asides = tuple((where[i], replace(b, body=inner(b.body))) for i, b in series.asides)
     return Series(tuple(found), tuple(arcs), asides, tuple(map(inner, series.makers)))
+
+
+def _apart(items: tuple[Element, ...]) -> tuple[Element, ...]:
+    """Equal branches one after the other, what follows the last of them alone as a layer of its own.
+
+    So a norm at the end of a stack of residuals does not make its last one another.
+    """
+    found: list[Element] = []
+    for item in items:
+        before = found[-1] if found else None
+        if isinstance(item, Parallel) and isinstance(before, Parallel) and item.join and before.join:
+            count, nodes = len(before.join.nodes), item.join.nodes
+            bare = replace(item, join=replace(item.join, nodes=nodes[:count]))
+            if len(nodes) > count and not item.join.blocks and signature(bare) == signature(before):
+                found += [bare, Step(nodes[count:])]
+                continue
+        found.append(item)
+    return tuple(found)
 
 
 def _folded(element: Element, marks: Mapping[Node, str]) -> Element:
