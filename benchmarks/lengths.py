@@ -5,16 +5,17 @@
     python benchmarks/lengths.py [-o benchmarks/results/lengths.json] [NETS...]
 
 Tokens are counted as tests/specs/test_length.py counts them: identifiers, numbers and single punctuation
-characters, without comments. Of a spec all steps, defaults and blocks, with the sizes; of a variation
-also the net that it varies. Of a library only what plain PyTorch would need for this one network:
+characters, without comments. Of a spec all steps, defaults and blocks, with the sizes; and those of
+nets that it varies or imports, and blocks that it imports. Of a library only what plain PyTorch would
+need for this one network:
 
 - for each of the library's classes that the network is made of `__init__`, and what runs of it when the
   network answers: `forward`, other methods, functions beside the classes. What makes the network,
   which says its sizes, is left out, and so are classes of configurations, caches and masks;
 - of these the statements that run. Of an `if` of which one side runs for this network, that side
   without the question; so options that it does not use cost nothing;
-- without annotations, docstrings, assertions, messages, and what only training in parts, scripting, generation
-  and results by name ask. `config.hidden_size` counts as `hidden_size`.
+- without annotations, docstrings, assertions, messages, and what only training in parts, scripting,
+  generation and results by name ask. `config.hidden_size` counts as `hidden_size`.
 
 A network that does not run without numbers has all of its `forward` counted; its row says so.
 """
@@ -51,7 +52,9 @@ _PARTS = re.compile(
     r"(timm\.(models|layers)|torchvision\.(models|ops)|transformers\.(models|activations|pytorch_utils)"
     r"|diffusers\.models|segmentation_models_pytorch|torchaudio|conv_tasnet)\b"
 )
-_NO_PARTS = re.compile(r"_builder|_factory|_registry|_manipulate|configuration_|modeling_utils|_utils$")
+_NO_PARTS = re.compile(
+    r"_builder|_factory|_registry|_manipulate|configuration_|modeling_utils|_utils$"
+)
 # What is asked beside the network: of generation, of results by name, of training.
 _ASIDE = frozenset(
     """config kwargs past_key_value past_key_values use_cache cache_position cache_params output_attentions
@@ -59,6 +62,9 @@ _ASIDE = frozenset(
     all_self_attentions gradient_checkpointing grad_checkpointing post_init logger warnings""".split()
 )
 _ASKED = re.compile(r"scripting|tracing|checkpoint")
+_OTHERS = re.compile(r"^import (?:block (\w+) from )?(\w+)|^net \w+ = (\w+)", re.MULTILINE)
+_BLOCKS = re.compile(r"^(?:inline )?block (\w+)", re.MULTILINE)
+_SHIPPED = frozenset((*shipped_names("lectures"), *shipped_names("today")))
 Lines = dict[CodeType, set[int]]
 
 
@@ -92,6 +98,12 @@ def _is_part(frame: FrameType) -> bool:
     module = frame.f_globals.get("__name__", "")
     plain = not frame.f_code.co_name.startswith("<") and "<locals>" not in frame.f_code.co_qualname
     return bool(plain and _PARTS.match(module) and not _NO_PARTS.search(module))
+
+
+def _makes(frame: FrameType) -> bool:
+    """Whether a module is made: also one that only lends its parts, as the body of a detector."""
+    named = frame.f_code.co_name == "__init__"
+    return named and _is_part(frame) and isinstance(frame.f_locals.get("self"), nn.Module)
 
 
 class _Plain(ast.NodeTransformer):
@@ -134,7 +146,11 @@ class _Plain(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
         self.generic_visit(node)
-        told = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+        told = (
+            node.value.attr
+            if isinstance(node.value, ast.Attribute)
+            else getattr(node.value, "id", "")
+        )
         return ast.Name(node.attr) if told == "config" else node
 
     def visit_Call(self, node: ast.Call) -> Any:
@@ -236,10 +252,9 @@ def _caches(module: nn.Module) -> bool:
 
 def compared(name: str, spec: str) -> dict[str, Any]:
     """Tokens of the spec and of the library's classes."""
-    with _Traced(lambda frame: _is_part(frame) and frame.f_code.co_name == "__init__") as made:
+    with _Traced(_makes) as made:
         module = on_no_device(name).eval()
     kinds = [*_classes(module)]
-    made = {k: v for k, v in made.items() if k in {_code(kind, "__init__") for kind in kinds}}
     failed = ""
     with _Traced(_is_part) as ran:
         try:
@@ -254,15 +269,45 @@ def compared(name: str, spec: str) -> dict[str, Any]:
         theirs += sum(tokens(code, None) for code in forward)
     else:
         theirs += sum(tokens(code, lines) for code, lines in ran.items() if code not in made)
-    ours = length(variation_text(read_shipped(spec)))
+    ours = told(spec)
     return {
         "library": next(iter(kinds)).__module__.partition(".")[0],
         "spec": ours,
         "pytorch": theirs,
-        "classes": len(kinds),
+        "classes": len(made),
         "ratio": round(ours / theirs, 3),
         **({"forward": "whole"} if failed else {}),
     }
+
+
+def told(spec: str) -> int:
+    """Tokens of a spec, of the nets that its net varies or imports, and of the blocks that it imports."""
+    texts: dict[str, str] = {}
+    todo = [("", spec)]
+    while todo:
+        block, name = todo.pop()
+        if f"{block} {name}" not in texts:
+            source = read_shipped(name)
+            own = source.text if texts else variation_text(source)
+            text = texts[f"{block} {name}"] = _block(own, block) if block else own
+            found = (p for p in _OTHERS.findall(own) if not block or (p[0] and p[0] in text))
+            todo += ((b, n or net) for b, n, net in found if (n or net) in _SHIPPED)
+            todo += (
+                (b, name) for b in _BLOCKS.findall(own) if block and re.search(rf"\b{b}\b", text)
+            )
+    return sum(map(length, texts.values()))
+
+
+def _block(text: str, name: str) -> str:
+    """The lines of a block in a file."""
+    found = re.search(rf"^(inline )?block {name}\b.*", text, re.MULTILINE | re.DOTALL)
+    lines, depth = [], 0
+    for line in found[0].splitlines() if found else ():
+        lines.append(line)
+        depth += line.count("{") - line.count("}")
+        if not depth and "{" in "".join(lines):
+            break
+    return "\n".join(lines)
 
 
 def _code(kind: type, name: str) -> CodeType | None:

@@ -118,6 +118,17 @@ def test_blocks_that_differ_in_more_than_numbers_are_shown_apart() -> None:
     assert re.search(note, " ".join(words(svg)))
 
 
+def test_blocks_that_differ_in_what_is_closed_in_them_are_shown_once() -> None:
+    blocks = """block times(n) { if n > 1 { { | identity | relu }; add } else { tanh } }
+block unit(n) { residual { conv3-C(pad=same); times(n); bn; sigmoid } }
+block stage(n) { unit(n); unit(n); conv3-(2*C)/2(pad=1) }"""
+    found = words(fold(of(f"input 8x64x64\n{blocks}\nstage(1); stage(2); stage(1)"), depth=None))
+    titles = [text for text in found if text.startswith("inside ")]
+    assert len(titles) == len({*titles}) or titles.count("inside times") == 2
+    assert titles.count("inside stage") < 2
+    assert titles.count("inside unit") < 2
+
+
 def test_blocks_that_differ_in_numbers_are_shown_once() -> None:
     svg = fold(of(many("unit(16)")))
     assert sum(is_open for name, _, is_open in cards(svg) if name == "unit") == 1

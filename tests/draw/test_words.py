@@ -114,6 +114,34 @@ def test_labels(step: str, says: str) -> None:
     assert says in [label(node) for node in graph.nodes]
 
 
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ("pad((6, 0), mode=reflect)", "reflect pad start 6"),
+        ("pad((2, 2))", "pad 2"),
+        ("crop((0, 8))", "crop end 8"),
+        ("attention(2, within=16)", "attention, 2 heads, within 16 steps"),
+    ],
+)
+def test_labels_of_sequences(step: str, says: str) -> None:
+    assert says in [label(node) for node in of(f"input 8x40\n{step}\n").nodes]
+
+
+def test_a_number_stands_alone_where_a_layer_is_so_wide() -> None:
+    unit = "block unit(n, k) { conv1-4 x(k); conv3-n(pad=same) }"
+    stage = "block stage(c, n) { conv3-c(pad=same) x(n) }"
+    svg = fold(of(f"input 3x8x8\n{unit}\n{stage}\nunit(16, 2); stage(6, 3); relu; tanh"), depth=0)
+    assert {"16, k=2", "c=6, n=3"} <= {*words(svg)}
+
+
+def test_of_joins_only_what_lays_together_says_how_wide_it_is() -> None:
+    branches = "{ | conv1-8 | conv1-8 | conv1-8 }"
+    found = words(fold(of(f"input 3x8x8\nadd {branches}; relu; concat {branches}; gap")))
+    assert any(text.startswith("add") for text in found)
+    assert "concat, 24" in found
+    assert not any(text.startswith("add, 8") for text in found)
+
+
 def test_of_one_is_singular() -> None:
     assert [counted(n, "layer") for n in (0, 1, 2)] == ["0 layers", "1 layer", "2 layers"]
     assert "1 layer" in words(fold(of("input 3x4x4\nconv3-8")))[1]

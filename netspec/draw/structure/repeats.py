@@ -69,7 +69,12 @@ def _apart(items: tuple[Element, ...]) -> tuple[Element, ...]:
     found: list[Element] = []
     for item in items:
         before = found[-1] if found else None
-        if isinstance(item, Parallel) and isinstance(before, Parallel) and item.join and before.join:
+        if (
+            isinstance(item, Parallel)
+            and isinstance(before, Parallel)
+            and item.join
+            and before.join
+        ):
             count, nodes = len(before.join.nodes), item.join.nodes
             bare = replace(item, join=replace(item.join, nodes=nodes[:count]))
             if len(nodes) > count and not item.join.blocks and signature(bare) == signature(before):
@@ -92,7 +97,7 @@ def _unmarked(element: Element) -> Element:
 
 
 def _knotted(element: Element, marks: Mapping[Node, str]) -> Element:
-    """A tangle with equal blocks that follow each other as one, and what uses the same weights side by side."""
+    """A tangle with equal blocks that follow each other as one; so too what uses the same weights abreast."""
     if isinstance(element, Parallel):
         return _side_by_side(element, marks)
     if not isinstance(element, Tangle):
