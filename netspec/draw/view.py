@@ -61,13 +61,12 @@ class View:
     def is_open(self, block: Block, path: str, depth: int, *, abreast: bool = False) -> bool:
         """Whether the block, inside `depth` others, shows what it does.
 
-        `path` is that of its first copy. What copies side by side do stands beside, where nobody says
-        what is open.
+        `path` is that of its first copy. Copies side by side are open where that is said of them alone.
         """
         opening = self.opening
         if block.call.block in opening.names or block.path in opening.paths:
             return True
-        if abreast and (self.depth is None or depth >= self.depth):
+        if abreast:
             return False
         if self.wrappers and block.only is not None:
             return True

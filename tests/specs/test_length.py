@@ -81,4 +81,6 @@ def test_a_spec_is_at_most_half_as_long_as_the_pytorch_of_its_library() -> None:
     results = Path(__file__).parents[2] / "benchmarks" / "results" / "lengths.json"
     nets = json.loads(results.read_text(encoding="utf-8"))["nets"]
     assert len(nets) > 120
-    assert {name: row["ratio"] for name, row in nets.items() if 2 * row["spec"] > row["pytorch"]} == {}
+    assert {
+        name: row["ratio"] for name, row in nets.items() if 2 * row["spec"] > row["pytorch"]
+    } == {}
