@@ -86,12 +86,17 @@ TIMM = {
             "fastvit": ("t8", "t12", "s12", "sa12", "sa24", "sa36", "ma36"),
             "gcvit": ("xxtiny", "xtiny", "tiny", "small", "base"),
             "crossvit": ("tiny_240", "small_240", "base_240", "9_240", "15_240", "18_240"),
+            "botnet26t": ("256",),
+            "davit": ("tiny", "small", "base"),
             "eva02": tuple(f"{n}_patch14_224" for n in ("tiny", "small", "base", "large")),
+            "fasternet": ("t0", "t1", "t2", "s", "m", "l"),
+            "gmlp": ("ti16_224", "s16_224", "b16_224"),
             "hgnet": ("tiny", "small"),
             "hiera": tuple(
                 f"{n}_224" for n in ("tiny", "small", "base", "base_plus", "large", "huge")
             ),
             "inception_next": ("atto", "tiny", "small", "base"),
+            "lambda": ("resnet26t",),
             "levit": ("128s", "128", "192", "256", "384"),
             "eca_nfnet": ("l0", "l1", "l2"),
             "mobilenetv4": ("conv_small",),
@@ -107,6 +112,7 @@ TIMM = {
                 f"{n}_bit" for n in ("50x1", "101x1", "50x3", "101x3", "152x2", "152x4")
             ),
             "resmlp": ("12_224", "24_224", "36_224", "big_24_224"),
+            "sequencer2d": ("s", "m", "l"),
             "starnet": ("s1", "s2", "s3", "s4"),
             "xcit": tuple(
                 f"{n}_p{patch}_224"
@@ -249,11 +255,19 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
 TRANSFORMERS |= texts.NETWORKS
 SETTINGS = {"darknet53": {"slope": 0.01}, "seresnet50": {"v1_5": True}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
-SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256, "crossvit": 240}
+SIZES = {
+    "inception_v3": 299,
+    "alexnet": 224,
+    "mobilevit": 256,
+    "swin_v2": 256,
+    "crossvit": 240,
+    "botnet": 256,
+}
 # Attention over all of an image, or over windows that its maps are made of.
 ATTENTION = (
     *("vit", "deit", "swin", "maxvit", "coatnet", "mixer", "cait", "resmlp", "beit", "xcit"),
     *("levit", "tiny_vit", "efficientformer", "pit", "gcvit", "hiera", "mvitv2", "eva02"),
+    *("gmlp", "sequencer", "davit"),
 )
 TOLERANCE = 1e-4
 AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier", "auxiliary_head")
