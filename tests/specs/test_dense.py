@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from support.checkpoint_files import saved, state
+from support.shelves import shipped
 from torch import Tensor, nn
 
 import netspec
@@ -38,7 +39,7 @@ fc-3 as fc8; if dense { gap }
 DENSE = [
     name
     for name in shipped_names("lectures")
-    if "dense" in dict(build(read_spec(name)).parameters) and name != "vgg16_localization"
+    if "dense" in dict(shipped(name).parameters) and name != "vgg16_localization"
 ]
 
 
@@ -94,7 +95,7 @@ def test_the_shipped_classifiers_have_a_dense_form() -> None:
 
 @pytest.mark.parametrize("name", DENSE)
 def test_a_dense_form_has_the_weights_and_the_answer_of_its_classifier(name: str) -> None:
-    plain = build(read_spec(name))
+    plain = shipped(name)
     own = named_weights(plain)
     for size in (plain.inputs[0].types[0].shape[1], 288, "H"):
         dense = build(read_spec(name), {"dense": True}, (f"3x{size}x{size}",))
@@ -231,8 +232,8 @@ def owned(graph: Graph) -> dict[str, tuple[int, ...]]:
 def test_an_ensemble_stores_and_counts_the_weights_of_each_net_once(
     name: str, parts: list[str]
 ) -> None:
-    graph = build(read_spec(name))
-    single = [named_weights(build(read_spec(part))) for part in parts]
+    graph = shipped(name)
+    single = [named_weights(shipped(part)) for part in parts]
     shapes = sorted(weight.shape for weights in single for weight in weights.values())
     assert sorted(owned(graph).values()) == shapes
     assert sorted(weight.shape for weight in named_weights(graph).values()) == shapes
@@ -266,7 +267,7 @@ def test_ten_crops_are_the_corners_and_the_centre_and_their_reflections(small: b
 
 @pytest.mark.slow
 def test_the_ensemble_of_vggs_is_the_mean_of_both_and_of_their_reflections() -> None:
-    ensemble = to_module(build(read_spec("vgg_ensemble")), Seeded(1)).eval()
+    ensemble = to_module(shipped("vgg_ensemble"), Seeded(1)).eval()
     image = randomly(1, 3, 256, 256)
     with torch.no_grad():
         nets = (ensemble.mirrored1.seen, ensemble.mirrored2.seen)
