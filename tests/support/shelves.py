@@ -68,6 +68,11 @@ def sources(*, plain: bool = False) -> list[Source]:
     return list({source.path: source for source in found if not source.net}.values())
 
 
+def first(plain: int, count: int) -> list[Any]:
+    """The numbers up to `count` as cases of a test, those after the first `plain` of them slow."""
+    return [pytest.param(n, marks=pytest.mark.slow) if n >= plain else n for n in range(count)]
+
+
 def others(plain: Sequence[str]) -> list[Any]:
     """The names of all shipped specs but these as slow cases of a test."""
     names = [name for name in (*LECTURES, *BLOCKS, *TODAY) if name not in plain]
