@@ -93,11 +93,7 @@ def networks() -> list[str]:
 
 
 def _spec(name: str) -> str:
-    if name in today.TRANSFORMERS:
-        return today.TRANSFORMERS[name][1]
-    if name in LECTURES:
-        return LECTURES[name][0]
-    return today.TIMM.get(name, today.RENAMED.get(name, name))
+    return LECTURES[name][0] if name in LECTURES else today.spec_of(name)
 
 
 def _network(name: str) -> nn.Module:
@@ -114,7 +110,7 @@ def _network(name: str) -> nn.Module:
 def _asked(name: str, graph: Graph) -> dict[str, Tensor]:
     """What the network is asked, by input of the spec; the library takes the first."""
     drawn = np.random.default_rng(0)
-    if name in today.TRANSFORMERS and "segformer" not in name:
+    if today.reads_words(name):
         ids = torch.from_numpy(drawn.integers(0, WORDS, (1, TIMES)))
         return {
             n.path: ids if i == 0 else torch.zeros_like(ids) for i, n in enumerate(graph.inputs)
@@ -129,11 +125,7 @@ def _size(name: str) -> tuple[int, int]:
 
 
 def _graph(name: str) -> Graph:
-    sizes = (
-        {}
-        if name in today.TRANSFORMERS and "segformer" not in name
-        else {"input": (3, *_size(name))}
-    )
+    sizes = {} if today.reads_words(name) else {"input": (3, *_size(name))}
     return netspec.load(_spec(name), **sizes, **today.SETTINGS.get(name, {})).graph
 
 
@@ -161,7 +153,7 @@ def judged(name: str) -> dict[str, str]:
     graph = _graph(name)
     asked = _asked(name, graph)
     first = next(iter(asked.values()))
-    words = name in today.TRANSFORMERS and "segformer" not in name
+    words = today.reads_words(name)
     with torch.no_grad():
         expected = _first(module(first))
     state = module.state_dict()
