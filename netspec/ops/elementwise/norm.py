@@ -132,7 +132,9 @@ class _ShiftedNorm(_SampleNorm):
 class _ChannelNorm(_SampleNorm):
     """Normalises over the channels at each position. What scales them may be kept from a number on."""
 
-    offset: float = real(0.0, doc="what the trained scale is added to: 1 where it is kept from one on")
+    offset: float = real(
+        0.0, doc="what the trained scale is added to: 1 where it is kept from one on"
+    )
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         scale, *rest = super().weights(*inputs) or (None,)
