@@ -182,9 +182,14 @@ def _raised(graph: Graph, node: Node) -> bool:
 
 def _scales(graph: Graph, taken: Mapping[str, Pair], file: Checkpoint) -> MeansOtherwise | None:
     """Scales of norms, or how far they are from one."""
-    norms = [n for n in graph.nodes if isinstance(n.op, LayerNorm | RmsNorm)]
     plain, shifted = (
-        [n for n in norms if bool(n.op.offset) is kept and f"{n.path}.weight" in taken]
+        [
+            node
+            for node in graph.nodes
+            if isinstance(node.op, LayerNorm | RmsNorm)
+            and bool(node.op.offset) is kept
+            and f"{node.path}.weight" in taken
+        ]
         for kept in (False, True)
     )
     rooted = plain and not shifted and any(isinstance(n.op, RmsNorm) for n in plain)
