@@ -360,11 +360,11 @@ class _Arranger:
         order of definition: a library may define `cls_token` before what comes before it, or a last norm
         first. Names with numbers may only count.
         """
+        called = [clue for clue in kept if clue.level == "names" and not clue.kind[2]]
         return any(
-            not any(map(str.isdigit, str(clue.kind[-1])))
+            not any(map(str.isdigit, str(clue.kind[1])))
             and not self._evidence.search([clue]).keeps(defined)
-            for clue in kept
-            if clue.level == "names"
+            for clue in called
         )
 
     def _ordered(self, defined: Arrangement) -> Arranged:
