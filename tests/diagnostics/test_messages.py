@@ -40,7 +40,6 @@ ELSEWHERE = {
     "NS331": "a warning, of a net that is built",
     "NS370": "a warning, of a net that is built",
     "NS340": "a file of weights",
-    "NS805": "a file of weights",
     "NS401": "a large file",
     "NS403": "a large file",
     "NS406": "several files",
