@@ -9,13 +9,12 @@ from xml.etree import ElementTree
 
 import pytest
 from support.pictures import read_picture
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.diagnostics.source import Source
 from netspec.draw import draw
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 _SVG = "{http://www.w3.org/2000/svg}"
 
@@ -55,7 +54,7 @@ def insides(svg: str) -> list[str]:
 
 @pytest.mark.parametrize("name", shelved())
 def test_every_block_that_is_closed_has_its_inside_shown(name: str) -> None:
-    graph = build(read_spec(name))
+    graph = shipped(name)
     svg = fold(graph)
     opened = {block for block, _, is_open in cards(svg) if is_open}
     # `inside stage: unit ×4` shows what a stage is, and what a unit does.
@@ -135,13 +134,13 @@ def test_blocks_that_differ_in_numbers_are_shown_once() -> None:
 
 
 def test_a_first_that_differs_in_ways_not_said_is_shown_too() -> None:
-    svg = fold(build(read_spec("res2net50")))
+    svg = fold(shipped("res2net50"))
     assert insides(svg) == ["unit", "beside"]
     assert "first differs" in words(svg)
 
 
 def test_a_training_head_is_shown_inside_too() -> None:
-    svg = fold(build(read_spec("googlenet")))
+    svg = fold(shipped("googlenet"))
     assert insides(svg) == ["aux"]
     assert "5×5 avg pool, /3" in words(svg)
 
@@ -203,7 +202,7 @@ def test_layers_of_the_same_weights_are_marked_one_by_one() -> None:
 
 
 def test_weights_shared_inside_of_what_is_shared_are_said_once() -> None:
-    found = words(fold(build(read_spec("alexnet_ten_crops"))))
+    found = words(fold(shipped("alexnet_ten_crops")))
     assert found.count("weights of centre") == 4
     assert found.count("weights of seen") == 1
 
@@ -218,7 +217,7 @@ def test_the_passes_of_a_recurrence_are_no_others() -> None:
 
 
 def test_a_net_without_shared_weights_has_no_edges() -> None:
-    assert edges(fold(build(read_spec("resnet18")))) == []
+    assert edges(fold(shipped("resnet18"))) == []
 
 
 # --- names

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from support.pictures import read_picture
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.analysis.difference.difference import difference
 from netspec.diagnostics.source import Source
@@ -19,7 +19,6 @@ from netspec.draw.structure.words import counted, number
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.ops.registry import REGISTRY
-from netspec.syntax.files import read_spec
 
 # What no paper prints: Python's values, floats that are integers, lists in lists, "1 layers".
 _MACHINERY = re.compile(
@@ -155,7 +154,7 @@ def test_numbers_are_short() -> None:
 
 
 def test_formulas_of_open_sizes_have_units_and_are_whole() -> None:
-    figures = words(fold(build(read_spec("gpt2"))))[1]
+    figures = words(fold(shipped("gpt2")))[1]
     assert figures == "124 M parameters · 18.4 k·T² + 124 M·T MACs · 37 layers"
 
 
@@ -179,7 +178,7 @@ def test_every_word_is_fit_to_print_and_the_paper_is_cited_in_full(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: False)
-    graph = build(read_spec(name))
+    graph = shipped(name)
     paper = str(dict(graph.metadata).get("paper", ""))
     for choice in ({"show": (*_ALL, "name")}, {"style": "flow", "depth": 0}):
         svg = fold(graph, **choice)
@@ -198,7 +197,7 @@ def spaceless(text: str) -> str:
 
 @pytest.mark.parametrize("name", ["lenet5", "vgg16_localization", "inception_v4", "autoencoder"])
 def test_a_comparison_cites_both_papers_in_full(name: str) -> None:
-    graph = build(read_spec(name))
+    graph = shipped(name)
     svg = draw_difference(difference(graph, graph))
     assert isinstance(svg, str)
     paper = spaceless(str(dict(graph.metadata)["paper"]))
@@ -232,7 +231,7 @@ SWISH = "block swish(b=1) { mul { | identity | scaled(b); sigmoid } }"
 
 
 def test_an_activation_that_is_a_block_counts_as_one() -> None:
-    found = words(fold(build(read_spec("lenet5_1998"))))
+    found = words(fold(shipped("lenet5_1998")))
     assert not any("linear" in text or "squash" in text for text in found)
     rule = "each conv is followed by 1.716 tanh(0.6667 x) unless it says otherwise"
     assert rule in " ".join(found)
