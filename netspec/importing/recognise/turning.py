@@ -13,7 +13,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.running import RUN, run
-from netspec.importing.recognise.steps import number, sizes
+from netspec.importing.recognise.steps import number
 from netspec.importing.recognise.views import View, copies, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.ops.vectors.turning import Slowing, map_angles
@@ -233,7 +233,8 @@ def given(turning: Mapping[str, Any], places: Sequence[int]) -> list[str]:
     found += pairs(turning)
     size = turning.get("size")
     if size and tuple(places) != tuple(size):
-        found.append(f"rotary_size={sizes(size) if len(set(size)) > 1 else size[0]}")
+        # Of a sequence, one number would be a map of one axis.
+        found.append(f"rotary_size={'x'.join(map(str, size))}")
     return [item if item.startswith("rotary") else f"rotary_{item}" for item in found]
 
 
