@@ -40,7 +40,8 @@ class _Noise:
     def taken(self, begin: int, count: int) -> Array:
         """So many numbers from one on."""
         if begin + count > self.numbers.size:
-            self.numbers = np.resize(self.once, begin + count)
+            self.numbers = np.empty(-(-(begin + count) // _PERIOD) * _PERIOD, np.float32)
+            self.numbers.reshape(-1, _PERIOD)[:] = self.once
         return self.numbers[begin : begin + count]
 
 

@@ -29,6 +29,7 @@ BACK = [
     "input 8xT\nattention(4, kv_heads=2, causal=yes, head_width=4, rotary=10000)",
     "input 16x2x3\nattention(2, rotary=100)",
     "input 8x7\nattention(rotary=100, rotary_pairs=neighbours, rotary_size=2x3)",
+    "input 8x10\nattention(rotary=100, rotary_pairs=neighbours, rotary_size=3x3)",
     "input 4x2x3\nattention(2, key_bias=no, scores=relative(2))",
     "input 6x4\nrelu as r; conv1-4 as k; conv1-3 as v; @r; attention(2, @k, @v, qk_norm=rmsnorm)",
     "input x: 4x5\ninput seen: 5 ids(2)\n@x; attention(2, mask=@seen)",
