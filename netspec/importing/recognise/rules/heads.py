@@ -220,7 +220,7 @@ def _computed(writer: Writer, name: str, shape: Sequence[int], query: View, many
     heads, rest = divmod(size_of(flat(view.axes[:-2])), rows)
     alike = (heads,) if heads > 1 or len(view.base) > 3 else ()
     found = view.reshaped((rows, *alike, *view.shape[-2:]))
-    if query.wire.cuts or rest or heads not in (1, size_of(many)) or found is None:
+    if rest or heads not in (1, size_of(many)) or found is None:
         raise Unsaid("what is added to its scores is computed")
     if found.axes[0] != query.base[0]:
         raise Unsaid("what is added to its scores is computed")
