@@ -35,7 +35,12 @@ def attend(writer: Writer, node: Node) -> View:
 
 def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple[int, int]]:
     """The view, queries, keys and values, and how many heads those have, and these."""
-    views = [_settled(writer, name) for name in node.inputs[:3]]
+    across = (
+        node.get("query_order")[-1],
+        node.get("key_order")[-2],
+        -2 if node.get("turned") else -1,
+    )
+    views = [_settled(writer, *pair) for pair in zip(node.inputs[:3], across, strict=True)]
     query, key, value = views
     if len(query.axes) != len(key.axes):
         raise Unsaid("its queries and keys have different axes")
@@ -119,14 +124,14 @@ def _norms(node: Node, width: int) -> dict[str, Array]:
     return found
 
 
-def _settled(writer: Writer, name: str) -> View:
+def _settled(writer: Writer, name: str, across: int) -> View:
     """Queries, keys or values; trained ones, which come from no input, are the same for every sample.
 
-    A constant's first axis may be samples and heads together.
+    A constant's first axis may be samples and heads together. The axis `across` is of a head's channels.
     """
     array = writer.constants.get(name)
     if array is None:
-        return writer.settled(name)
+        return writer.settled(name, across)
     many = writer.batch.size
     if array.ndim == 3 and many > 1 and len(array) % many == 0:
         whole = array.reshape(many, -1, *array.shape[1:])

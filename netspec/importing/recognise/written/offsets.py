@@ -139,7 +139,8 @@ def _bounds(term: _Term, back: bool) -> Iterator[list[str]]:
     after = term.rows - 1 - before
     if before < 1 or after < 1:
         return
-    for most in (0, *(2**i for i in range(3, _FARTHEST.bit_length()))):
+    powers = (2**i for i in range(3, _FARTHEST.bit_length()))
+    for most in (0, *powers, *range(before + 1, len(places))):
         if most and not (4 <= before < most and after == before - 1):
             continue
         rows = rows_of_offsets(np, before, after, most)

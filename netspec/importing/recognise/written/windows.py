@@ -54,30 +54,28 @@ def folded(cluster: Cluster) -> Iterator[Candidate | None]:
         start if 0 <= size + 2 * start - end < step else max(0, end - size - start)
         for end, size, start, step in zip(reached, whole[2:], before, strides, strict=True)
     ]
-    sized = _of_sizes(cluster, apart.inputs[0], whole[2:])
+    # What was taken apart has as many channels.
+    sized = _of_sizes(cluster, apart.inputs[0], whole, 1)
+    sized = sized or _of_sizes(cluster, apart.inputs[0], whole, 2)
     if sized is not None:
         given = [*_steps(taps, rank), *_padded(before, after)]
         yield cluster.candidate(_head("fold", cluster, taps), given, [apart.inputs[0], sized])
 
 
-def _of_sizes(cluster: Cluster, name: str, wanted: tuple[int, ...]) -> str | None:
-    """The nearest tensor, of those that one is made of, whose places are of these sizes."""
+def _of_sizes(cluster: Cluster, name: str, wanted: tuple[int, ...], first: int) -> str | None:
+    """The nearest tensor, of those that one is made of, that is of these sizes from an axis on."""
     todo, known = deque([name]), {name}
     while todo and len(known) < _MOST:
         name = todo.popleft()
         shape = cluster.shapes.get(name, ())
-        if shape[2:] == wanted and name not in cluster.constants and _is_of_samples(cluster, name):
+        of_samples = len(shape) == len(wanted) and shape[0] == cluster.program.batch
+        if of_samples and shape[first:] == wanted[first:] and name not in cluster.constants:
             return name
         for read in cluster.makers[name].inputs if name in cluster.makers else ():
             if read not in known:
                 known.add(read)
                 todo.append(read)
     return None
-
-
-def _is_of_samples(cluster: Cluster, name: str) -> bool:
-    """Whether a tensor's first axis is the batch, as far as its size says so."""
-    return cluster.shapes[name][0] == cluster.program.batch
 
 
 def _each_tap(cluster: Cluster, node: Node) -> bool:
