@@ -166,14 +166,4 @@ LONGER: dict[Example, str] = {
         "2x3x5",
         "relu as x; gap(keep=yes); sigmoid as keep; @x; scan(@keep)",
     ): "a pooled map is kept where steps slide over it, not where it meets another",
-    (
-        "attend",
-        "6x5",
-        "relu as k; attend(2, @k, softcap=0.5)",
-    ): "scores behind a tanh are read as what they are made of",
-    (
-        "attention",
-        "8x5",
-        "attention(2, softcap=2)",
-    ): "scores behind a tanh are read as what they are made of",
 }

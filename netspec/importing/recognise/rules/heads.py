@@ -70,6 +70,8 @@ def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple
     given = [str(heads)] * (heads > 1) + ["causal=yes"] * bool(node.get("causal"))
     given += [f"kv_heads={groups}"] * (groups != heads)
     given += [f"within={node.get('within')}"] * ("within" in node.attributes)
+    if "softcap" in node.attributes:
+        given.append(f"softcap={number(node.get('softcap'))}")
     scale, scales = node.get("scale"), node.get("scales")
     weights = _norms(node, width)
     given += [f"qk_norm={node.get('norm')}"] * bool(node.get("norm"))

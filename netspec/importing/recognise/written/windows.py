@@ -30,7 +30,7 @@ def unfolded(cluster: Cluster) -> Iterator[Candidate | None]:
 
 
 def folded(cluster: Cluster) -> Iterator[Candidate | None]:
-    """`fold`: the same way back, cut to the sizes of a tensor before, where windows may reach past its ends."""
+    """`fold`: the same way back, cut to the sizes of a tensor before that windows may reach past."""
     node = cluster.makers.get(cluster.end.inputs[0])
     node = cluster.makers.get(node.inputs[0]) if node is not None and node.op == "Pad" else node
     taps = cluster.maker(node, 0, "ConvTranspose")
