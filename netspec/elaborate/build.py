@@ -37,7 +37,7 @@ from netspec.graph.checked import Graph, Node, Output
 from netspec.sizes.asked import asking
 from netspec.sizes.conditions import Condition, Conditions, gathering
 from netspec.sizes.legal import clashing, legality
-from netspec.syntax.units import Loader, Unit
+from netspec.syntax.units import Loader, Shelf, Unit
 
 # Elaboration recurses a bounded number of Python frames for each bracket and block call.
 _FRAMES = 12
@@ -102,12 +102,21 @@ def build(
             raise with_edits(error, source, lambda other: tried(other, inputs)) from None
 
 
-def attempted(source: Source, limits: Limits = DEFAULT, *, rolled: bool = False) -> Graph | None:
-    """The checked graph of a text that may be wrong; None if it is, without looking for what mends it."""
+def attempted(
+    source: Source,
+    limits: Limits = DEFAULT,
+    *,
+    rolled: bool = False,
+    shelf: Shelf | None = None,
+) -> Graph | None:
+    """The checked graph of a text that may be wrong; None if it is, without looking for what mends it.
+
+    What stands on the `shelf` is not read again.
+    """
     renew_budget()
     with without_collecting():
         try:
-            return _build(source, {}, (), limits, Collector(), rolled=rolled)
+            return _build(source, {}, (), limits, Collector(), rolled=rolled, shelf=shelf)
         except NetspecError:
             return None
 
@@ -151,12 +160,13 @@ def _build(
     expectations: bool = True,
     memo: Memo | None = None,
     rolled: bool = False,
+    shelf: Shelf | None = None,
 ) -> Graph:
     depth = min(limits.depth * limits.nesting * _FRAMES, _MOST_FRAMES)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
     if memo is not None:
         memo.bound()
-    loader = Loader(collector, limits, memo.shelf if memo else None)
+    loader = Loader(collector, limits, memo.shelf if memo else shelf)
     unit = loader.load(source)
     builder = _NetBuilder(unit, loader, collector, limits, freed, memo)
     builder.elaborator.recurrences.rolled = rolled
