@@ -26,6 +26,7 @@ from netspec.ops.spatial.pool import GlobalAvgPool
 from netspec.ops.spatial.sampling import GridSample
 from netspec.ops.spatial.upsample import Upsample
 from netspec.ops.vectors.attention import Attend, Attention
+from netspec.ops.vectors.product import MatMul
 from netspec.ops.vectors.recurrent import GRU, LSTM, RNN
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import numel
@@ -104,7 +105,8 @@ def _fvcore(graph: Graph, node: Node) -> Dim:
     over a whole map or to a fixed size count 1, of images only; windows do not. Bilinear
     interpolation of images counts 4 per element made, and so does reading at places. Of attention the
     projections count, its products only where scores have a `softcap`, of recurrent layers nothing, and
-    connection tables count as full convolutions.
+    connection tables count as full convolutions. A product counts the first tensor as it is, however
+    often the second has more matrices for it.
     """
     rule = _FVCORE.get(type(node.op))
     if rule is None:
@@ -164,6 +166,11 @@ def _connected(node: Node) -> Dim:
     return numel(node.types[0].shape) * node.input_types[0].channels * prod(window.kernel)
 
 
+def _multiplied(node: Node) -> Dim:
+    left, right = node.input_types
+    return numel(left.shape) * right.shape[-1]
+
+
 def _nothing(node: Node) -> Dim:
     return 0
 
@@ -181,6 +188,7 @@ _FVCORE: dict[type[Operator], Callable[[Node], Dim]] = {
     Attention: _projected,
     Attend: _attended,
     TableConv: _connected,
+    MatMul: _multiplied,
     LSTM: _nothing,
     GRU: _nothing,
     RNN: _nothing,

@@ -83,11 +83,12 @@ class Layer(Module):
 
     `step` is the step of the spec that it comes from, `calls` the steps that called the blocks
     around it, innermost first, `words` are those of its path that no operator or block is called
-    by, `called` the name that the spec gives its step. `is_gate`: a product reads it through an
-    activation. `kind`: it is an `embedding` or its norm, a table of each `position`, or what an attention
-    reads as `query`, `key` or `value`, or its norm; the last layer that `normalises` each position alone
-    is `final`. `sides`: branches of sums, products and their like that it alone is on, each as the merge's
-    place and the input's: whichever is written first, the net is the same.
+    by, `called` the name that the spec gives its step, `inside` those that it gives the calls around
+    it. `is_gate`: a product reads it through an activation. `kind`: it is an `embedding` or its norm, a
+    table of each `position`, or what an attention reads as `query`, `key` or `value`, or its norm; the
+    last layer that `normalises` each position alone is `final`. `sides`: branches of sums, products and
+    their like that it alone is on, each as the merge's place and the input's: whichever is written
+    first, the net is the same.
     """
 
     feeds: frozenset[int] = frozenset()
@@ -95,6 +96,7 @@ class Layer(Module):
     calls: tuple[object, ...] = ()
     words: frozenset[str] = frozenset()
     called: str = ""
+    inside: frozenset[str] = frozenset()
     is_shortcut: bool = False
     is_gate: bool = False
     after_pool: bool = False
@@ -148,6 +150,7 @@ def layers_of(graph: Graph, *, heads: bool, replaced: Collection[str] = ()) -> l
                         calls=_calls(node),
                         words=_words(path),
                         called=_called(node, path, placed),
+                        inside=_inside(node),
                         is_shortcut=node in shortcuts,
                         is_gate=_is_gate(graph, node),
                         after_pool=node in pooled,
@@ -200,6 +203,13 @@ def _called(node: Node, path: str, placed: Mapping[str, Node]) -> str:
         first = placed.get(node.path.removesuffix(name) + again[1])
         name = again[1] if first is not None and first.span == node.span else name
     return name if len(name) > 1 else ""
+
+
+def _inside(node: Node) -> frozenset[str]:
+    """The names that the spec gives the calls around a step. One with a number counts the spec's own."""
+    calls = node.call.ancestors() if node.call else ()
+    names = (call.component for call in calls if call.component and not call.recurrent)
+    return frozenset(name for name in names if len(name) > 1 and not re.search(r"\d", name))
 
 
 def _kind(node: Node, path: str) -> str | None:

@@ -176,7 +176,9 @@ def test_two_embeddings_may_be_one():
         ("4xT", "position", "NS313"),
         ("4", "matmul { | relu | relu }", "NS301"),
         ("4x3", "matmul { | relu | relu }", "NS310"),
-        ("2x3x3", "matmul { | relu | over_channels(sum) }", "NS310"),
+        ("2x3x3", "matmul { | relu | slice(0, 1); pick((0, 0, 0)) }", "NS310"),
+        ("2x3x3", "matmul { | relu | pixel_unshuffle(3) }", "NS310"),
+        ("3x2x2xK", "matmul { | slice(0, 2) | slice(0, 1, axis=height) }", "NS310"),
         ("2x3x3", "matmul { | relu | sequence }", "NS310"),
         ("4", "token", "NS301"),
     ],
@@ -228,6 +230,34 @@ def test_attention_reads_a_memory_of_another_length():
     expected = heads_of(net, 4, 2)(query, keys, keys)[0].transpose(1, 2).detach().numpy()
     assert np.allclose(net.run([x, memory]).onnx[0], expected, atol=1e-6)
     assert costs(graph).macs == (2 * 6 + 2 * 3) * 4 * 4 + 2 * 6 * 3 * 4
+
+
+def test_a_product_repeats_axes_of_one_and_missing_ones_before_the_matrices():
+    graph = snippet("x: 6x4x5\ninput y: 5x3", "matmul { | @x | @y }")
+    x, y = noise(2, 6, 4, 5), noise(2, 5, 3, seed=1)
+    expected = np.einsum("bhmk,bkn->bhmn", x, y)
+    assert np.allclose(run(graph, x, y), expected, atol=1e-6)
+    assert costs(graph).macs == 6 * 4 * 5 * 3
+    graph = snippet(
+        "x: 4x5\ninput y: 2x5x3\ninput z: 7x3x1",
+        "@y; reshape(2x1x5x3) as turned; matmul { | @x | @turned }; matmul { | identity | @z }",
+    )
+    x, y, z = noise(2, 4, 5), noise(2, 2, 5, 3, seed=1), noise(2, 7, 3, 1, seed=2)
+    expected = x[:, None, None] @ y[:, :, None] @ z[:, None]
+    assert expected.shape == (2, 2, 7, 4, 1)
+    assert np.allclose(run(graph, x, y, z), expected, atol=1e-5)
+
+
+def test_heads_that_share_keys_are_written_out_as_products():
+    graph = snippet(
+        "queries: 8xT\ninput keys: 4xS",
+        "@queries; reshape((2, 4, -1)); transpose((0, 2, 1)); matmul { | identity | @keys }; scaled(0.5)\n"
+        "softmax(over=last) as seen; @keys; transpose as values; matmul { | @seen | @values }\n"
+        "transpose((0, 2, 1)); reshape((8, -1))",
+    )
+    same = snippet("queries: 8xT\ninput keys: 4xS", "@queries; attend(2, @keys, kv_heads=1)")
+    arrays = noise(2, 8, 6), noise(2, 4, 3, seed=1)
+    assert np.allclose(run(graph, *arrays), run(same, *arrays), atol=1e-6)
 
 
 def test_attention_written_out_with_products_is_attention():

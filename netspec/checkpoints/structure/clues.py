@@ -183,19 +183,29 @@ def _axes(forest: Forest) -> Iterator[Clue]:
 
 def _called(forest: Forest) -> Iterator[Clue]:
     """Names that the spec itself gives to steps are the file's, where as many layers of their shapes
-    have them: `norm3` of a spec that says `layernorm as norm3`.
+    have them: `norm3` of a spec that says `layernorm as norm3`. Those of calls of blocks are said of
+    whatever is inside: `tower as left` of what the file has as `left` or in `encoder.left`.
     """
-    ours: dict[str, list[int]] = {}
+    ours: dict[tuple[str, bool], list[int]] = {}
     for position, layer in enumerate(forest.layers):
-        if layer.called:
-            ours.setdefault(layer.called, []).append(position)
-    for name, positions in ours.items():
+        for name in (layer.called,) if layer.called else ():
+            ours.setdefault((name, False), []).append(position)
+        for name in layer.inside:
+            ours.setdefault((name, True), []).append(position)
+    parts = {
+        leaf: {p for part in leaf.path for p in part.label.split(".")} for leaf in forest.leaves
+    }
+    for (name, inside), positions in ours.items():
         codes = sorted(forest.codes[position] for position in positions)
-        theirs = [leaf for leaf in forest.leaves if leaf.label == name and leaf.code in codes]
+        theirs = [
+            leaf
+            for leaf in forest.leaves
+            if leaf.code in codes and (name in parts[leaf] if inside else leaf.label == name)
+        ]
         if codes == sorted(leaf.code for leaf in theirs):
             bits = sum(1 << position for position in positions)
             places = tuple((leaf, bits) for leaf in theirs)
-            yield Clue("names", ("called", name), places=places)
+            yield Clue("names", ("called", name, inside), places=places)
 
 
 def _numbers(

@@ -10,16 +10,17 @@ from netspec.ops.arranging.merge import Merge, listed
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.sizes.conditions import equal
-from netspec.sizes.dims import Dim
+from netspec.sizes.dims import Dim, stretches
 from netspec.sizes.shapes import TensorType, numel
 
 
 class MatMul(Merge):
-    """The product of two matrices: the last two axes of each; the axes before must agree.
+    """The product of two matrices: the last two axes of each. Axes before repeat where they are 1 or none.
 
     (*sizes, M, K) and (*sizes, K, N) to (*sizes, M, N). The scores of queries (C, T) for keys
     (C, S) are `matmul { | @keys; transpose | @queries }`, (S, T); `softmax` then sums to one over
     the keys, and `matmul { | @values | identity }` is what each query reads of values (V, S).
+    One matrix (K, N) serves all of (heads, M, K): keys that all heads share.
     """
 
     spelling = "matmul"
@@ -32,6 +33,8 @@ class MatMul(Merge):
             "4xT",
             "relu as x; matmul { | transpose | identity }; softmax; matmul { | @x | identity }",
         ),
+        ("6x4", "reshape(2x3x4) as heads; parameter(4x5) as shared; matmul { | @heads | @shared }"),
+        ("6x4", "reshape(3x1x2x4) as x; parameter(2x4x5) as y; matmul { | @x | @y }"),
     )
 
     def _shape(self, inputs: tuple[TensorType, ...]) -> tuple[Dim, ...]:
@@ -41,21 +44,45 @@ class MatMul(Merge):
                 raise Rejection(WrongRank(self.spelling, "two axes or more", str(tensor)))
         *before, rows, inner = left.shape
         *others, same, columns = right.shape
-        fits = len(before) == len(others) and equal(inner, same)
-        if not fits or not all(map(equal, before, others)):
+        if not equal(inner, same):
             advice = "the last axis of the first is the one before the last of the second"
             raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
-        return (*before, rows, columns)
+        rank = max(len(before), len(others))
+        pairs = zip(_filled(before, rank), _filled(others, rank), strict=True)
+        return (*(self._met(one, other, inputs) for one, other in pairs), rows, columns)
+
+    def _met(self, one: Dim, other: Dim, inputs: tuple[TensorType, ...]) -> Dim:
+        """The size of an axis before the matrices."""
+        if stretches(one):
+            return other
+        if not stretches(other) and not equal(one, other):
+            advice = "axes before the last two must agree, or be 1 on one side"
+            raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
+        return one
 
     def macs(self, *inputs: TensorType) -> Dim:
-        left, right = inputs
-        return numel(left.shape) * right.shape[-1]
+        return numel(self._shape(inputs)) * inputs[0].shape[-1]
 
     def reach(self, *inputs: TensorType) -> Reach:
         return EVERYWHERE
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        return inputs[0] @ inputs[1]
+        rank = max(x.dim() for x in inputs)
+        left, right = (x[(slice(None), *(None,) * (rank - x.dim()))] for x in inputs)
+        return left @ right
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        return graph.node("MatMul", [operand.name for operand in inputs])
+        rank = max(len(operand.type.shape) for operand in inputs)
+        names = []
+        for operand in inputs:
+            missing = rank - len(operand.type.shape)
+            name = operand.name
+            if missing:
+                name = graph.node("Unsqueeze", [name, graph.integers(list(range(1, missing + 1)))])
+            names.append(name)
+        return graph.node("MatMul", names)
+
+
+def _filled(sizes: list[Dim], rank: int) -> list[Dim]:
+    """The sizes behind as many 1 as it takes."""
+    return [1] * (rank - len(sizes)) + sizes

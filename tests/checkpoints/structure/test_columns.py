@@ -100,3 +100,33 @@ def test_lists_that_run_in_one_way_are_not_refused(tmp_path: Path, spec: str, th
     net = netspec.load(START + spec)
     found = net.to_torch(weights=load(tmp_path / "w.npz", net.graph)).state_dict()
     assert all(np.array_equal(found[name].numpy(), array) for name, array in state.items())
+
+
+TOWERS = """
+input 8x5
+block look { transpose; fc-5(over=channels); relu; fc-5(over=channels); transpose }
+block both { concat { | look%s | look%s }; fc-8(over=channels) }
+both x2; gap; fc-3
+"""
+
+
+@pytest.mark.parametrize("sort", [True, False])
+def test_names_that_the_spec_gives_calls_say_what_is_inside(tmp_path: Path, sort: bool) -> None:
+    """`as rows` says which of two calls of a block the file's `rows` is, whatever is inside."""
+    net = netspec.load(TOWERS % (" as rows", " as columns"))
+    files = {
+        "both1.rows": "stages.0.rows",
+        "both1.columns": "stages.0.columns",
+        "both2.rows": "stages.1.rows",
+        "both2.columns": "stages.1.columns",
+    }
+    layers = {f"{ours}.fc{i}": f"{theirs}.{i}" for ours, theirs in files.items() for i in (1, 2)}
+    # The file defines the columns first.
+    layers = dict(sorted(layers.items(), key=lambda pair: pair[1]))
+    layers |= {f"both{i}.fc1": f"stages.{i - 1}.mix" for i in (1, 2)} | {"fc1": "head"}
+    state = saved(TOWERS % (" as rows", " as columns"), layers, tmp_path / "w.npz", sort)
+    loaded = load(tmp_path / "w.npz", net.graph)
+    found = net.to_torch(weights=loaded).state_dict()
+    assert all(np.array_equal(found[name].numpy(), array) for name, array in state.items())
+    with pytest.raises(NetspecError, match="NS553"):
+        load(tmp_path / "w.npz", netspec.load(TOWERS % ("", "")).graph)
