@@ -28,8 +28,8 @@ LONGEST = {
     "mvitv2_small": 1.9,
     "mvitv2_base": 2.0,
 }
-# Texts that are fixed points from the second reading on: a name of a step with a norm is told by what it makes
-# then, and axes of one place are nearer to what needs them.
+# Texts that are fixed points from the second reading on: a name of a step with a norm is told by what it
+# makes then, and axes of one place are nearer to what needs them.
 AGAIN = {"mvitv2_tiny", "mvitv2_small", "wavlm_base"}
 # Of more nodes reading takes longer, it is linear, and of files of more than a gigabyte.
 PER_SECOND = 200
