@@ -40,7 +40,7 @@ def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple
         node.get("key_order")[-2],
         -2 if node.get("turned") else -1,
     )
-    views = [_settled(writer, *pair) for pair in zip(node.inputs[:3], across, strict=True)]
+    views = [_settled(writer, *pair) for pair in zip(node.inputs[:3], lasts, strict=True)]
     query, key, value = views
     if len(query.axes) != len(key.axes):
         raise Unsaid("its queries and keys have different axes")
