@@ -35,7 +35,7 @@ def attend(writer: Writer, node: Node) -> View:
 
 def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple[int, int]]:
     """The view, queries, keys and values, and how many heads those have, and these."""
-    across = (
+    lasts = (
         node.get("query_order")[-1],
         node.get("key_order")[-2],
         -2 if node.get("turned") else -1,
