@@ -21,7 +21,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import today
@@ -35,7 +34,6 @@ from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
 from netspec.checkpoints.load import Loaded
 from netspec.diagnostics.raised import NetspecError
-from netspec.graph.checked import Graph
 
 # Networks of the lectures that timm has: its name, the spec, the side of an image.
 LECTURES = {
@@ -47,7 +45,6 @@ LECTURES = {
     "seresnet50": ("se_resnet50", 224),
 }
 KINDS = ("right", "refused", "wrong")
-WORDS, TIMES = 97, 17
 State = dict[str, Tensor]
 
 
@@ -89,15 +86,7 @@ ORDERS: dict[str, Callable[[State], State]] = {
 
 def networks() -> list[str]:
     """All that have a counterpart among the shipped specs."""
-    return [*today.constructors(), *today.TIMM, *LECTURES, *today.TRANSFORMERS]
-
-
-def _spec(name: str) -> str:
-    if name in today.TRANSFORMERS:
-        return today.TRANSFORMERS[name][1]
-    if name in LECTURES:
-        return LECTURES[name][0]
-    return today.TIMM.get(name, today.RENAMED.get(name, name))
+    return [*today.constructors(), *today.TIMM, *LECTURES, *today.TRANSFORMERS, *today.DENSE]
 
 
 def _network(name: str) -> nn.Module:
@@ -105,66 +94,40 @@ def _network(name: str) -> nn.Module:
     module = module.eval()
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
-            if tensor.dtype.is_floating_point:
+            if tensor.dtype.is_floating_point and tensor.dim():
                 drawn = today.values(key, tuple(tensor.shape))
                 tensor.copy_(torch.from_numpy(np.asarray(drawn)))
     return module
 
 
-def _asked(name: str, graph: Graph) -> dict[str, Tensor]:
-    """What the network is asked, by input of the spec; the library takes the first."""
-    drawn = np.random.default_rng(0)
-    if name in today.TRANSFORMERS and "segformer" not in name:
-        ids = torch.from_numpy(drawn.integers(0, WORDS, (1, TIMES)))
-        return {
-            n.path: ids if i == 0 else torch.zeros_like(ids) for i, n in enumerate(graph.inputs)
-        }
-    image = drawn.standard_normal((1, 3, *_size(name)), dtype=np.float32)
-    return {graph.inputs[0].path: torch.from_numpy(image)}
+def _asked(name: str, module: nn.Module) -> today.Asked:
+    """What both nets are asked, and the library's answers."""
+    if name not in LECTURES:
+        return today.asked(name, module)
+    spec, side = LECTURES[name]
+    shape = (3, side, side)
+    graph = netspec.load(spec, input=shape, **today.SETTINGS.get(name, {})).graph
+    image = np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)
+    return today.Asked(graph, [image], [module(torch.from_numpy(image))])
 
 
-def _size(name: str) -> tuple[int, int]:
-    side = LECTURES[name][1] if name in LECTURES else today.size_of(name)
-    return side, side
-
-
-def _graph(name: str) -> Graph:
-    sizes = (
-        {}
-        if name in today.TRANSFORMERS and "segformer" not in name
-        else {"input": (3, *_size(name))}
-    )
-    return netspec.load(_spec(name), **sizes, **today.SETTINGS.get(name, {})).graph
-
-
-def _first(given: Any) -> Tensor:
-    if isinstance(given, Tensor):
-        return given
-    found: Tensor = next(iter(given.values() if isinstance(given, Mapping) else given))
-    return found
-
-
-def _gap(
-    expected: Tensor, graph: Graph, asked: dict[str, Tensor], loaded: Loaded, time_last: bool
-) -> float:
-    """How far the net's answer is from the library's, relative to its norm."""
-    module = to_module(prepared(graph, logits=True), loaded.source).eval()
+def _gap(given: today.Asked, loaded: Loaded) -> float:
+    """How far the net's answers are from the library's, relative to their norms."""
+    module = to_module(prepared(given.graph, logits=True), loaded.source).eval()
     with torch.no_grad():
-        given = _first(module(*(asked[node.path] for node in graph.inputs)))
-    given = given.transpose(1, 2) if time_last else given
-    return float((given - expected).norm() / expected.norm())
+        found = module(*map(torch.from_numpy, given.inputs))
+    listed = found.values() if isinstance(found, dict) else found
+    ours = [listed] if isinstance(listed, Tensor) else list(listed)
+    expected = [each.numpy().astype(np.float64) for each in given.answer]
+    return today.gap([each.numpy() for each in ours], expected)
 
 
 def judged(name: str) -> dict[str, str]:
     """For each order of the file, whether it loads right, is refused (with the code) or loads wrong."""
     module = _network(name)
-    graph = _graph(name)
-    asked = _asked(name, graph)
-    first = next(iter(asked.values()))
-    words = name in today.TRANSFORMERS and "segformer" not in name
     with torch.no_grad():
-        expected = _first(module(first))
-    state = module.state_dict()
+        given = _asked(name, module)
+    state = {k: v for k, v in module.state_dict().items() if k not in given.left_out}
     del module
     found: dict[str, str] = {}
     known: dict[frozenset[tuple[str, tuple[int, ...]]], str] = {}
@@ -176,7 +139,7 @@ def judged(name: str) -> dict[str, str]:
             path = Path(folder) / "weights.pt"
             torch.save(file, path)
             try:
-                loaded = load(path, graph)
+                loaded = load(path, given.graph, qkv=given.qkv)
             except NetspecError as error:
                 found[order] = "refused " + error.diagnostics[0].code
                 continue
@@ -184,8 +147,8 @@ def judged(name: str) -> dict[str, str]:
                 (p.ours, tuple(told.get(part, -1) for part in p.theirs.split(" + ")))
                 for p in loaded.pairs
             )
-            if mapped not in known or (words and loaded.unused):
-                gap = _gap(expected, graph, asked, loaded, words)
+            if mapped not in known or loaded.unused:
+                gap = _gap(given, loaded)
                 known[mapped] = "right" if gap <= today.TOLERANCE else f"wrong {gap:.1e}"
             found[order] = known[mapped]
     return found

@@ -16,7 +16,7 @@ import json
 import math
 import tempfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -86,12 +86,17 @@ TIMM = {
             "fastvit": ("t8", "t12", "s12", "sa12", "sa24", "sa36", "ma36"),
             "gcvit": ("xxtiny", "xtiny", "tiny", "small", "base"),
             "crossvit": ("tiny_240", "small_240", "base_240", "9_240", "15_240", "18_240"),
+            "botnet26t": ("256",),
+            "davit": ("tiny", "small", "base"),
             "eva02": tuple(f"{n}_patch14_224" for n in ("tiny", "small", "base", "large")),
+            "fasternet": ("t0", "t1", "t2", "s", "m", "l"),
+            "gmlp": ("ti16_224", "s16_224", "b16_224"),
             "hgnet": ("tiny", "small"),
             "hiera": tuple(
                 f"{n}_224" for n in ("tiny", "small", "base", "base_plus", "large", "huge")
             ),
             "inception_next": ("atto", "tiny", "small", "base"),
+            "lambda": ("resnet26t",),
             "levit": ("128s", "128", "192", "256", "384"),
             "eca_nfnet": ("l0", "l1", "l2"),
             "mobilenetv4": ("conv_small",),
@@ -107,6 +112,7 @@ TIMM = {
                 f"{n}_bit" for n in ("50x1", "101x1", "50x3", "101x3", "152x2", "152x4")
             ),
             "resmlp": ("12_224", "24_224", "36_224", "big_24_224"),
+            "sequencer2d": ("s", "m", "l"),
             "starnet": ("s1", "s2", "s3", "s4"),
             "xcit": tuple(
                 f"{n}_p{patch}_224"
@@ -249,11 +255,19 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
 TRANSFORMERS |= texts.NETWORKS
 SETTINGS = {"darknet53": {"slope": 0.01}, "seresnet50": {"v1_5": True}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
-SIZES = {"inception_v3": 299, "alexnet": 224, "mobilevit": 256, "swin_v2": 256, "crossvit": 240}
+SIZES = {
+    "inception_v3": 299,
+    "alexnet": 224,
+    "mobilevit": 256,
+    "swin_v2": 256,
+    "crossvit": 240,
+    "botnet": 256,
+}
 # Attention over all of an image, or over windows that its maps are made of.
 ATTENTION = (
     *("vit", "deit", "swin", "maxvit", "coatnet", "mixer", "cait", "resmlp", "beit", "xcit"),
-    *("levit", "tiny_vit", "efficientformer", "pit", "gcvit", "hiera", "mvitv2", "eva02"),
+    *("levit", "tiny_vit", "efficientformer", "pit", "gcvit", "hiera", "mvitv2", "eva02", "volo"),
+    *("gmlp", "sequencer", "davit"),
 )
 TOLERANCE = 1e-4
 AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier", "auxiliary_head")
@@ -262,6 +276,18 @@ AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier", "auxiliary_head")
 def constructors() -> list[str]:
     """torchvision's names for its classifiers and segmenting nets."""
     return [*list_models(module=MODELS), *list_models(module=MODELS.segmentation)]
+
+
+def spec_of(name: str) -> str:
+    """The shipped spec of a library's network."""
+    if name in TRANSFORMERS:
+        return TRANSFORMERS[name][1]
+    return TIMM.get(name, RENAMED.get(name, name))
+
+
+def reads_words(name: str) -> bool:
+    """Whether a network is asked for words; transformers' others are asked for images."""
+    return name in TRANSFORMERS and not name.startswith("segformer")
 
 
 def network(name: str) -> nn.Module:
@@ -313,10 +339,7 @@ def counted(name: str) -> dict[str, Any]:
         metas = [weights.meta for weights in get_model_weights(name)]
         own = [meta for meta in metas if meta["num_params"] == found["params"]]
         found["gigamacs"] = (own or metas)[0]["_ops"]
-    spec = (
-        TRANSFORMERS[name][1] if name in TRANSFORMERS else TIMM.get(name, RENAMED.get(name, name))
-    )
-    return {"spec": spec} | {k: v for k, v in found.items() if v}
+    return {"spec": spec_of(name)} | {k: v for k, v in found.items() if v}
 
 
 def record() -> dict[str, dict[str, Any]]:
@@ -377,8 +400,8 @@ def asked(name: str, module: nn.Module) -> Asked:
         graph = netspec.load(name, input=dense.shapes, **dense.settings).graph
         inputs = tensors(dense)
         return Asked(graph, inputs, answers(dense, module, inputs), dense.left_out)
-    if name in texts.NETWORKS:
-        graph = netspec.load(texts.NETWORKS[name][1]).graph
+    if reads_words(name):
+        graph = netspec.load(TRANSFORMERS[name][1]).graph
         inputs, answer = texts.asked(module)
         # The library takes one segment by itself.
         inputs += [np.zeros_like(inputs[0])] * (len(graph.inputs) - len(inputs))
@@ -386,12 +409,13 @@ def asked(name: str, module: nn.Module) -> Asked:
             graph, inputs, answer, (), "heads" if name.startswith(texts.BY_HEADS) else None
         )
     shape = (3, size_of(name), size_of(name))
-    spec = TIMM.get(name, RENAMED.get(name, name))
-    graph = netspec.load(spec, input=shape, **SETTINGS.get(name, {})).graph
+    graph = netspec.load(spec_of(name), input=shape, **SETTINGS.get(name, {})).graph
     inputs = [np.random.default_rng(0).standard_normal((1, *shape), dtype=np.float32)]
     image, states = torch.from_numpy(inputs[0]), name.endswith("_dinov2")
     found = module.forward_features(image).mT if states else module(image)
-    return Asked(graph, inputs, [found["out"] if isinstance(found, dict) else found])
+    if isinstance(found, Mapping):
+        found = found["logits" if name in TRANSFORMERS else "out"]
+    return Asked(graph, inputs, [found])
 
 
 def compared(name: str) -> tuple[float, float]:
@@ -437,12 +461,12 @@ def length_of(name: str) -> int:
     """The side of the image that a network is asked, or the length of what it reads."""
     if name in DENSE:
         return max(max(x.shape[1:]) for x in tensors(DENSE[name]))
-    return texts.STEPS if name in texts.NETWORKS else size_of(name)
+    return texts.STEPS if reads_words(name) else size_of(name)
 
 
 def results(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The deviations of each network, which are printed as they are found."""
-    for name in names or [*constructors(), *TIMM, *DENSE]:
+    for name in names or [*constructors(), *TIMM, *TRANSFORMERS, *DENSE]:
         first, second = compared(name)
         said = "ok" if max(first, second) <= TOLERANCE else "DIFFERS"
         size = length_of(name)

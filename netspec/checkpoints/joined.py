@@ -14,6 +14,8 @@ from netspec.checkpoints.formats.tensors import Shape
 _MATRIX = 2
 # LeViT's table of biases, which TinyViT and EfficientFormer took over with its order.
 _LEVIT = "attention_biases"
+# Megatron's, which lists rows by heads that share keys and values.
+_MEGATRON = tuple(f".self_attention.linear_qkv.{leaf}" for leaf in ("weight", "bias"))
 # timm's module of relative positions, and the two attentions of its MaxViT that may hold it.
 _RELATIVE, _MAXVIT = "rel_pos", {"attn_block", "attn_grid"}
 _TABLE = f"{_RELATIVE}.relative_position_bias_table"
@@ -37,6 +39,8 @@ def is_by_head(name: str, shapes: Mapping[str, Shape]) -> bool | None:
     around, found, _ = name.rpartition("qkv")
     if not found:
         return None
+    if f".{name}".endswith(_MEGATRON):
+        return True
     if f"{around}{_LEVIT}" in shapes:
         return True
     held = any(other.startswith(f"{around}{_RELATIVE}.") for other in shapes)

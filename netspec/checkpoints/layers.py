@@ -19,7 +19,7 @@ from netspec.ops.declare.operator import Elementwise
 from netspec.ops.elementwise.norm import LayerNorm, RmsNorm
 from netspec.ops.spatial.pool import AvgPool, MaxPool
 from netspec.ops.vectors.attention import Attention
-from netspec.ops.vectors.sequence import Embedding, Position
+from netspec.ops.vectors.sequence import Embedding, Position, Token
 from netspec.ops.vectors.sources import Parameter
 from netspec.ops.words import HOMES
 
@@ -85,10 +85,10 @@ class Layer(Module):
     around it, innermost first, `words` are those of its path that no operator or block is called
     by, `called` the name that the spec gives its step, `inside` those that it gives the calls around
     it. `is_gate`: a product reads it through an activation. `kind`: it is an `embedding` or its norm, a
-    table of each `position`, or what an attention reads as `query`, `key` or `value`, or its norm; the
-    last layer that `normalises` each position alone is `final`. `sides`: branches of sums, products and
-    their like that it alone is on, each as the merge's place and the input's: whichever is written
-    first, the net is the same.
+    table of each `position`, the token before all others, which is the `class`, or what an attention
+    reads as `query`, `key` or `value`, or its norm; the last layer that `normalises` each position alone
+    is `final`. `sides`: branches of sums, products and their like that it alone is on, each as the
+    merge's place and the input's: whichever is written first, the net is the same.
     """
 
     feeds: frozenset[int] = frozenset()
@@ -136,7 +136,7 @@ def layers_of(graph: Graph, *, heads: bool, replaced: Collection[str] = ()) -> l
         before = frozenset[int]().union(*(numbers[value.node] for value in node.inputs))
         if (node.head is not None) == heads:
             for path, tensors in parts.items():
-                kind = _kind(node, path)
+                kind = _kind(graph, node, path)
                 tables = [found[i].kind in _TABLES and found[i].axes > 1 for i in before]
                 if kind is None and tables and all(tables) and isinstance(node.op, _NORMS):
                     # A norm of what is looked up is called after that too.
@@ -212,9 +212,12 @@ def _inside(node: Node) -> frozenset[str]:
     return frozenset(name for name in names if len(name) > 1 and not re.search(r"\d", name))
 
 
-def _kind(node: Node, path: str) -> str | None:
+def _kind(graph: Graph, node: Node, path: str) -> str | None:
     if isinstance(node.op, Embedding | Position):
         return node.op.spelling
+    if isinstance(node.op, Token):
+        before = any(isinstance(reader.op, Token) for reader in graph.consumers[node])
+        return None if before else "class"
     if not isinstance(node.op, Attention):
         return None
     said = words(path.removeprefix(node.path))

@@ -23,6 +23,7 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node, Value
 from netspec.ops.arranging.shape import Flatten, Reshape
 from netspec.ops.spatial.conv import Convolution, TransposedConv
+from netspec.ops.spatial.unfold import Fold, Unfold
 from netspec.ops.vectors.attention import Attention
 from netspec.ops.vectors.linear import Linear
 from netspec.weights.sources import shape_text
@@ -81,6 +82,8 @@ def _undetermined(graph: Graph) -> Iterator[tuple[str, str]]:
     for node in graph.nodes:
         if isinstance(node.op, Reshape):
             yield node.path, "elements are taken in an order that depends on where channels are"
+        elif isinstance(node.op, Unfold | Fold):
+            yield node.path, "TensorFlow lists the channels of a window's place together"
         elif isinstance(node.op, TransposedConv):
             weight = node.op.weights(*node.input_types)[0]
             if weight.shape[0] == weight.shape[1]:

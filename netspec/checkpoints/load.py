@@ -15,6 +15,7 @@ from netspec.checkpoints.files import Checkpoint, open_checkpoint
 from netspec.checkpoints.formats.tensors import Shape
 from netspec.checkpoints.given import Given, settle
 from netspec.checkpoints.mapping import by_name, by_structure
+from netspec.checkpoints.meanings import meanings
 from netspec.checkpoints.plan import ZEROS, Misfit, Pair, Plan
 from netspec.checkpoints.projections import by_head
 from netspec.checkpoints.rows import without_row
@@ -196,13 +197,14 @@ def load(
     unused = [n for n in weights if not (n in used or n in buffers or n in tied)]
     shapes = {name: weight.shape for name, weight in own.items()}
     source = FromFile(file, pairs, shapes, seed)
-    twins = twins_of(graph) if any(pair.how != "name" for pair in plan.pairs) else ()
+    foreign = any(pair.how != "name" for pair in plan.pairs)
+    said = (*meanings(graph, pairs.values(), file), *twins_of(graph)) if foreign else ()
     return Loaded(
         source,
         tuple(pairs[name] for name in wanted if name in pairs),
         tuple(name for name in wanted if name not in pairs),
         tuple(part for name in unused for part in file.parts(name)),
-        (*notes, *_finite(file, used, strict), *twins),
+        (*notes, *_finite(file, used, strict), *said),
         tuple(name for name in file if name in buffers),
         tuple((_shown(file, name), _shown(file, other)) for name, other in tied.items()),
     )

@@ -22,10 +22,12 @@ from netspec.ops.vectors.attention import Attention
 if TYPE_CHECKING:
     from netspec.checkpoints.files import Array
 
-# GPT-NeoX, BLOOM and Falcon have it by head, other libraries not.
-_EITHER = "query_key_value"
+# GPT-NeoX, BLOOM and Falcon have it by head, other libraries not; so has InternLM2, and gpt-fast not.
+_EITHER = ("query_key_value", "wqkv")
 # So has GPT-BigCode what GPT-2 has not, whose matrices have their outputs last; nanoGPT's have not.
 _TURNED = ".c_attn."
+# Layers called by numbers alone say no order.
+_NUMBERS = re.compile(r"[\d.]*")
 # How many devices made CodeGen's.
 _DEVICES = 4
 # The axes of a matrix. As the kernel of a 1x1 convolution timm has it by head in some nets of one
@@ -209,7 +211,8 @@ def by_head(
                 continue
             said = is_by_head(pair.parts[0], shapes) if order is None else order == "heads"
             layer = pair.parts[0].rpartition(".")[0]
-            either = _EITHER in layer or len(shapes[pair.parts[0]]) > _MATRIX
+            either = any(word in layer for word in _EITHER) or bool(_NUMBERS.fullmatch(layer))
+            either = either or len(shapes[pair.parts[0]]) > _MATRIX
             either = either or (f".{layer}.".endswith(_TURNED) and layer not in turned)
             if said is None and heads[pair.ours][1] > 1 and either:
                 raise NetspecError(JoinedOrder(pair.parts[0]))

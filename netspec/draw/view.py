@@ -58,14 +58,16 @@ class View:
     marks: Mapping[Node, str] = field(default_factory=dict)
     peak: float | None = None
 
-    def is_open(self, block: Block, path: str, depth: int) -> bool:
+    def is_open(self, block: Block, path: str, depth: int, *, abreast: bool = False) -> bool:
         """Whether the block, inside `depth` others, shows what it does.
 
-        `path` is that of its first copy.
+        `path` is that of its first copy. Copies side by side are open where that is said of them alone.
         """
         opening = self.opening
         if block.call.block in opening.names or block.path in opening.paths:
             return True
+        if abreast:
+            return False
         if self.wrappers and block.only is not None:
             return True
         if self.only is not None or block.head:
@@ -163,6 +165,14 @@ class View:
         found = sharing(self.graph)
         return found.words(path), found.numbers.get(path)
 
+    def weights(self, element: Element, path: str) -> str:
+        """Whose weights a block uses, in words, `element` being all that its card stands for."""
+        copies = [copy.path for copy in _copies(element) if isinstance(copy, Block)]
+        found = sharing(self.graph)
+        if len(copies) > 1 and any(found.sources.get(copy) in copies for copy in copies):
+            return "the same weights each time"
+        return found.words(path)
+
     def numbers(self, element: Element, kind: TensorType | None) -> str:
         """The figures that `show` asks for: output shape, parameters, multiply-adds."""
         found = []
@@ -214,6 +224,10 @@ class View:
         weight = max(self.weight(nodes_of(copy)) for copy in copies)
         share = weight / self.hottest if self.hottest else 0.0
         return f"h{round(sqrt(share) * (HEAT_STEPS - 1))}"
+
+
+def _copies(element: Element) -> tuple[Element, ...]:
+    return element.copies if isinstance(element, Repeat) else (element,)
 
 
 def tags(step: Step) -> tuple[str, ...]:

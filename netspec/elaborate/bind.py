@@ -135,6 +135,7 @@ def unknown_name(word: Name, scope: Scope, meant: str = "`@{0}` or `@{0}.C`") ->
     advice = f"did you mean {near}?" if near else ""
     if not near and scope.variables:
         advice = f"known here: {', '.join(sorted(scope.variables))}"
+    advice = unit.advice(name) or advice
     factors = name.split("x")
     if len(factors) > 1 and all(part in {*scope.variables, *"CDHWTL"} for part in factors):
         advice = f"sizes that are computed are a list: `({', '.join(factors)})`"

@@ -73,6 +73,7 @@ def build(
     `rolled`, no recurrence is written out, however few its steps are.
     """
     values = dict(settings or {})
+    shelf = memo.shelf if memo else Shelf()
     renew_budget()
     with without_collecting():
         try:
@@ -86,6 +87,7 @@ def build(
                 expectations=expectations,
                 memo=memo,
                 rolled=rolled,
+                shelf=shelf,
             )
         except NetspecError as error:
             if not mend:
@@ -93,7 +95,7 @@ def build(
             from netspec.edits.trials import with_edits
             from netspec.elaborate.nearby import with_nearest
 
-            tried = _Trials(values, limits)
+            tried = _Trials(values, limits, shelf)
             error = with_nearest(
                 error,
                 lambda freed, conditions: tried(source, inputs, freed, conditions),
@@ -122,11 +124,15 @@ def attempted(
 
 
 class _Trials:
-    """Builds other texts and other inputs, to see which are right: all within one budget."""
+    """Builds other texts and other inputs, to see which are right: all within one budget.
 
-    def __init__(self, settings: dict[str, Any], limits: Limits) -> None:
+    Files on the shelf are not read again.
+    """
+
+    def __init__(self, settings: dict[str, Any], limits: Limits, shelf: Shelf) -> None:
         self.settings = settings
         self.limits = limits
+        self.shelf = shelf
         self.left = _WORK_OF_TRIALS
 
     def __call__(
@@ -141,7 +147,17 @@ class _Trials:
         if self.left <= 0:
             raise NetspecError(TooManyRuns(_WORK_OF_TRIALS))
         few = replace(self.limits, nodes=min(self.limits.nodes, _NODES_OF_TRIALS, self.left))
-        _build(source, self.settings, inputs, few, Collector(), freed, conditions, self._spend)
+        _build(
+            source,
+            self.settings,
+            inputs,
+            few,
+            Collector(),
+            freed,
+            conditions,
+            self._spend,
+            shelf=self.shelf,
+        )
 
     def _spend(self, runs: int) -> None:
         self.left -= runs
@@ -166,7 +182,7 @@ def _build(
     sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))
     if memo is not None:
         memo.bound()
-    loader = Loader(collector, limits, memo.shelf if memo else shelf)
+    loader = Loader(collector, limits, shelf)
     unit = loader.load(source)
     builder = _NetBuilder(unit, loader, collector, limits, freed, memo)
     builder.elaborator.recurrences.rolled = rolled

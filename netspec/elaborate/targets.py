@@ -117,6 +117,7 @@ class Targets:
             if not advice:
                 near = closest(word, known) or closest(base, known)
                 advice = f"did you mean {near}?" if near else ""
+            advice = unit.advice(word) or advice
             joined = _UNDERSCORED.fullmatch(word)
             if joined and joined[1] in known:
                 advice = f"did you mean `{joined[1]}{joined[2]}-{joined[3]}`?"

@@ -77,6 +77,14 @@ class Unit:
         """The blocks and nets that its steps may name, by the unit each comes from."""
         return dict.fromkeys(self.blocks, self) | self.imports
 
+    def advice(self, word: str) -> str:
+        """What to do where a block means a parameter of the net; empty where it has none of the name."""
+        parameters = self.net.parameters if self.net else ()
+        if all(parameter.name != word for parameter in parameters):
+            return ""
+        own = f"a block has its own, `block unit({word})`, given at its calls"
+        return f"`{word}` is a parameter of the net: {own}"
+
     @property
     def has_net(self) -> bool:
         """Whether the file says what a net is: by a `net` line or by steps."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.shelves import shipped
 
 from netspec.analysis.budget import check_budget
 from netspec.analysis.quantities import as_bytes, parse_quantity
@@ -10,12 +11,11 @@ from netspec.analysis.summary import Summary, summarize
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
-from netspec.syntax.files import read_spec
 
 
 @pytest.fixture(scope="module")
 def googlenet() -> Summary:
-    return summarize(build(read_spec("googlenet")))
+    return summarize(shipped("googlenet"))
 
 
 @pytest.mark.parametrize(

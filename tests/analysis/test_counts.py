@@ -9,7 +9,7 @@ import json
 
 import pytest
 from support.places import DATA
-from support.shelves import BLOCKS, LECTURES
+from support.shelves import BLOCKS, LECTURES, shipped
 
 from netspec.analysis.presets import PRESETS
 from netspec.analysis.summary import summarize
@@ -20,7 +20,7 @@ from netspec.ops.registry import REGISTRY
 from netspec.ops.spatial.historic import TableConv
 from netspec.passes.deploy import deploy
 from netspec.sizes.dims import substitute
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import shipped_names
 
 MEASURED = json.loads((DATA / "tool_counts.json").read_text())
 AGAIN = "run `python benchmarks/count_tools.py`"
@@ -43,7 +43,7 @@ def _differs_by_design(graph: Graph, name: str) -> bool:
 @pytest.mark.parametrize("name", [*LECTURES, *BLOCKS])
 def test_every_shipped_net_counts_as_the_tools_count_it(name):
     assert name in MEASURED["nets"], AGAIN
-    assert_counts_are(build(read_spec(name)), MEASURED["nets"][name])
+    assert_counts_are(shipped(name), MEASURED["nets"][name])
 
 
 @pytest.mark.parametrize("text", MEASURED["examples"])
@@ -53,13 +53,13 @@ def test_every_measured_example_counts_as_the_tools_count_it(text):
 
 @pytest.mark.parametrize("name", ["resnet18", "captioning", "lenet5_1998", "fast_rcnn", "vit_b_16"])
 def test_the_flop_counter_is_named_where_it_counts_twice_the_macs(name):
-    assert_named_where_it_holds(build(read_spec(name)))
+    assert_named_where_it_holds(shipped(name))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_flop_counter_is_named_for_every_net_that_it_counts_alike(name):
-    assert_named_where_it_holds(build(read_spec(name)))
+    assert_named_where_it_holds(shipped(name))
 
 
 def assert_named_where_it_holds(graph: Graph) -> None:
@@ -108,13 +108,13 @@ def test_every_operator_with_a_cost_is_measured():
     ],
 )
 def test_the_published_modules_of_torchvision_count_alike(name, mac, torchinfo, fvcore):
-    graph = build(read_spec(name))
+    graph = shipped(name)
     found = {preset: summarize(graph, count=preset).macs for preset in PRESETS}
     assert found == {"mac": mac, "torchinfo": torchinfo, "fvcore": fvcore}
 
 
 def test_totals_are_the_sums_of_the_layers_under_every_convention():
-    graph = build(read_spec("googlenet_bn"))
+    graph = shipped("googlenet_bn")
     for name in PRESETS:
         found = summarize(graph, count=name)
         assert sum(layer.macs for layer in found.layers) == found.macs

@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import jsonschema
 import pytest
+from support.shelves import sources
 from support.watching import counting
 
 import netspec
@@ -16,7 +17,7 @@ from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.graph.written import written
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_spec
 
 SCHEMA = json.loads(files("netspec").joinpath("schemas/diff.json").read_text())
 
@@ -29,11 +30,6 @@ def said(before: str, after: str) -> list[tuple[str, str, int]]:
     """Each change as its texts and its line."""
     found = difference(of(before, "old.ns"), of(after, "new.ns"))
     return [(c.before, c.after, c.place.line) for c in found.changes]
-
-
-def shipped() -> list[Source]:
-    sources = {s.path: s for s in map(read_spec, shipped_names()) if not s.net}
-    return list(sources.values())
 
 
 # --- no difference
@@ -104,7 +100,7 @@ def test_the_order_of_what_is_added_is_no_difference() -> None:
 
 
 def test_a_shipped_net_is_what_it_is_as_plain_steps() -> None:
-    for source in shipped()[::6]:
+    for source in sources(plain=True)[::2]:
         graph = build(source)
         if len(graph.nodes) < 300:
             flat = of(written(graph))
@@ -113,7 +109,7 @@ def test_a_shipped_net_is_what_it_is_as_plain_steps() -> None:
 
 @pytest.mark.slow
 def test_every_shipped_net_is_what_it_is_as_plain_steps() -> None:
-    for source in shipped():
+    for source in sources():
         graph = build(source)
         assert difference(graph, of(written(graph))).changes == (), source.name
 

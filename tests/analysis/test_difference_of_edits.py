@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
+from support.shelves import sources
 
 from netspec.analysis.difference.align import align
 from netspec.analysis.difference.difference import Difference, difference
 from netspec.analysis.difference.texts import Pair
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
-from netspec.syntax.files import read_spec, shipped_names
 
 MODULE = """\
 input 3x32x32
@@ -195,9 +195,8 @@ def test_what_is_no_longer_read_is_said_so() -> None:
 
 @pytest.mark.slow
 def test_any_two_shipped_nets_can_be_compared() -> None:
-    sources = {s.path: s for s in map(read_spec, shipped_names()) if not s.net}
     chance = random.Random(0)
-    graphs = [g for g in map(build, sources.values()) if len(g.nodes) < 1000]
+    graphs = [g for g in map(build, sources()) if len(g.nodes) < 1000]
     for _ in range(80):
         a, b = chance.sample(graphs, 2)
         assert difference(a, b).changes, (a.name, b.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.shelves import shipped
 
 from netspec.analysis.preprocessing import Preprocessing, preprocessings, usual
 from netspec.diagnostics.raised import NetspecError
@@ -160,7 +161,7 @@ def test_a_line_outlives_being_written_flat_and_formatted() -> None:
 
 
 def test_a_variation_inherits_the_line_of_its_net_and_an_import_does_not() -> None:
-    assert line_of(build(read_spec("densenet169"))) == line_of(build(read_spec("densenet121")))
+    assert line_of(shipped("densenet169")) == line_of(shipped("densenet121"))
     variation = Source("<test>", "net t = densenet121(n3=32)\ninput 3x64x64\n")
     how = line_of(build(variation))
     assert (how.resize, how.crop) == (73, (64, 64))
@@ -168,7 +169,7 @@ def test_a_variation_inherits_the_line_of_its_net_and_an_import_does_not() -> No
 
 
 def test_shipped_lines_are_the_published_ones() -> None:
-    found = {name: preprocessings(build(read_spec(name))) for name in ("resnet18", "inception_v3")}
+    found = {name: preprocessings(shipped(name)) for name in ("resnet18", "inception_v3")}
     (resnet,), (inception,) = (list(hows.values()) for hows in found.values())
     assert (resnet.resize, resnet.crop) == (256, (224, 224))
     assert {"mean": resnet.mean, "std": resnet.std} == TORCHVISION
@@ -178,7 +179,7 @@ def test_shipped_lines_are_the_published_ones() -> None:
     ):
         normalised = (128 / 255 - mean) / std
         assert normalised * (std / 0.5) + (mean - 0.5) / 0.5 == pytest.approx(128 * scale + shift)
-    (lenet,) = preprocessings(build(read_spec("lenet5_1998"))).values()
+    (lenet,) = preprocessings(shipped("lenet5_1998")).values()
     ends = [255 * lenet.scales()[0] + lenet.shifts()[0], lenet.shifts()[0]]
     assert ends == pytest.approx([1.175, -0.1])
 
@@ -188,7 +189,7 @@ def test_every_shipped_line_has_a_source() -> None:
         dict(value)
         for name in shipped_names("lectures")
         if "\npreprocess" in read_spec(name).text
-        for key, value in build(read_spec(name)).metadata
+        for key, value in shipped(name).metadata
         if key == "preprocess"
     ]
     assert len(lines) > 30

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from support.shelves import LECTURES
+from support.shelves import LECTURES, shipped
 
 from netspec.analysis.compare import compare
 from netspec.analysis.published import headline, ordinal, published
@@ -20,7 +20,6 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 SCHEMA = json.loads(files("netspec").joinpath("schemas/published.json").read_text())
 NETS = LECTURES
@@ -29,10 +28,6 @@ NETS = LECTURES
 def net(*lines: str) -> Graph:
     said = "\n".join(lines)
     return build(Source("<test>", f"net t\n{said}\ninput 3x8x8\nconv3-8\n"))
-
-
-def shipped(name: str) -> Graph:
-    return build(read_spec(name))
 
 
 def listed(*args: str) -> str:

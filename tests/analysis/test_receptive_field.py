@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 import torch
 from support.places import DATA
+from support.shelves import shipped
 
 from netspec.analysis.receptive_field import (
     WHOLE,
@@ -20,7 +21,7 @@ from netspec.backends.torch.modules import to_module
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import shipped_names
 from netspec.weights.sources import Seeded
 
 RECORDS = json.loads((DATA / "records.json").read_text())
@@ -33,7 +34,7 @@ SQUARE = {"inception_v3": (1311, 1311), "inception_v4": (2071, 2071)}
 @pytest.mark.parametrize("name", sorted(set(KNOWN) & set(shipped_names())))
 def test_the_field_of_the_last_map_is_that_of_the_record(name):
     expected = RECORDS[name]["receptive_field"]
-    (output,) = output_fields(build(read_spec(name)))
+    (output,) = output_fields(shipped(name))
     node, ((_, seen),) = output.maps[0]
     assert list(node.types[0].shape) == expected["shape"]
     assert isinstance(seen, Field)

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from support.planted import built, nameless, unexpected
 from support.rewritten import KINDS, moved_out
+from support.shelves import sources
 
 from netspec.analysis.difference.difference import difference
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import read_spec
 
 _FEW = 6
 
 
 def shipped(most: int) -> list[Source]:
-    sources = {s.path: s for s in map(read_spec, shipped_names()) if not s.net}
-    return [s for s in sources.values() if len(s.text) < 2500 and len(built(s).nodes) <= most]
+    return [s for s in sources() if len(s.text) < 2500 and len(built(s).nodes) <= most]
 
 
 def rewritten(kind: str, source: Source) -> Graph | None:
@@ -55,9 +55,9 @@ def compared(kind: str, sources: list[Source], most: int) -> int:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_otherwise_is_no_difference(kind: str) -> None:
-    sources = shipped(most=100)
-    random.Random(kind).shuffle(sources)
-    assert compared(kind, sources, _FEW) == _FEW
+    specs = shipped(most=100)
+    random.Random(kind).shuffle(specs)
+    assert compared(kind, specs, _FEW) == _FEW
 
 
 @pytest.mark.slow

@@ -7,12 +7,13 @@ import io
 import json
 import math
 import re
+from functools import cache
 from importlib.resources import files
 
 import jsonschema
 import pytest
 from support.places import DOCS
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.analysis.compare import compare
 from netspec.analysis.costs import costs
@@ -31,12 +32,13 @@ from netspec.syntax.files import read_spec
 SCHEMA = json.loads(files("netspec").joinpath("schemas/summary.json").read_text())
 
 
-def shipped(name: str) -> Graph:
-    return build(read_spec(name))
-
-
 def text_net(text: str) -> Graph:
     return build(Source("<test>", f"net t\n{text}\n"))
+
+
+@cache
+def summarized(name: str, options: tuple[tuple[str, object], ...]) -> Summary:
+    return summarize(shipped(name), **dict(options))
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +245,7 @@ def test_flat_tables_have_a_line_for_every_layer():
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 100, 120])
 @pytest.mark.parametrize("name", ["nasnet_mobile", "resnet18", "captioning", "luong_attention"])
 def test_no_line_is_longer_than_the_width(name, width, options):
-    lines = summarize(shipped(name), **options).to_text(width).splitlines()
+    lines = summarized(name, tuple(options.items())).to_text(width).splitlines()
     assert max(map(len, lines)) <= width
 
 

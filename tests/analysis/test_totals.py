@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.shelves import shipped
 
 import netspec
 from netspec.analysis.outline import subtotal
@@ -41,4 +42,4 @@ def test_totals_of_open_sizes_are_formulas() -> None:
 
 def test_who_is_no_convention_is_refused() -> None:
     with pytest.raises(ValueError, match="flops"):
-        totals(netspec.load("lenet5").graph, "flops")
+        totals(shipped("lenet5"), "flops")

@@ -14,6 +14,7 @@ from support.differential import OPERATORS, snippet
 from support.generated_specs import spec
 from support.kept import measured, profiled_peak, said, sized, steps_in_context
 from support.places import ROOT
+from support.shelves import shipped
 from support.terminals import netspec as command
 
 import netspec
@@ -205,7 +206,7 @@ SHIPPED = [
 @both_precisions
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_net_keeps_what_torch_keeps(name, dtype):
-    graph = netspec.load(name).graph
+    graph = shipped(name)
     assert said(graph, 2, dtype) == measured(graph, 2, dtype)
 
 
@@ -364,7 +365,7 @@ def test_a_block_lets_go_of_what_nothing_reads_any_more():
 @pytest.mark.parametrize("options", [{}, {"dtype": "bf16", "optimizer": "sgd", "device": "cuda"}])
 @pytest.mark.parametrize("name", ["resnet20_cifar", "vae", "lenet5"])
 def test_the_largest_batch_fits_and_one_more_does_not(name, options):
-    graph = netspec.load(name).graph
+    graph = shipped(name)
     for room in (2**25, 3 * 2**30):
         batch = largest_batch(graph, room, **options)
         taken = [training_memory(graph, batch=n, **options) for n in (batch, batch + 1)]
@@ -372,7 +373,7 @@ def test_the_largest_batch_fits_and_one_more_does_not(name, options):
 
 
 def test_where_not_even_one_sample_fits_none_does():
-    assert largest_batch(netspec.load("lenet5").graph, 1000) == 0
+    assert largest_batch(shipped("lenet5"), 1000) == 0
 
 
 def test_room_is_bytes_or_a_text():

@@ -14,7 +14,7 @@ import pytest
 from onnx import helper, numpy_helper
 from support.functions import compared, identities
 from support.generated_specs import spec as generated
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 import netspec
 from netspec.backends.onnx.blocks.functions import as_functions
@@ -68,7 +68,7 @@ def said(node: onnx.NodeProto) -> dict[str, str]:
     [("resnet50", 23, 3), ("densenet121", 20, 5), ("nasnet_large", 30, 40)],
 )
 def test_a_deep_net_is_a_page(name: str, top: int, functions: int) -> None:
-    graph = netspec.load(name).graph
+    graph = shipped(name)
     proto, blocks = grouped(graph)
     assert len(proto.graph.node) == blocks.top <= top
     assert len(proto.functions) == len(blocks.functions) <= functions
@@ -163,13 +163,13 @@ def test_places_hold_of_every_call_that_shares_a_function() -> None:
     ["lenet5", "googlenet", "resnet20_cifar", "shufflenet_v2", "fractalnet20", "sentence_cnn"],
 )
 def test_shipped_nets_are_what_they_are_flat(name: str, tmp_path: Path) -> None:
-    compared(netspec.load(name).graph, tmp_path)
+    compared(shipped(name), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", shelved())
 def test_every_shipped_net_inlines_to_the_flat_one(name: str) -> None:
-    graph = netspec.load(name).graph
+    graph = shipped(name)
     flat = lower(optimized(prepared(graph)).graph).proto
     proto, _ = grouped(graph)
     plain = inline(proto)

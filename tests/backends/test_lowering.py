@@ -19,9 +19,8 @@ from support.differential import (
     session,
     snippet,
 )
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
-from netspec import load
 from netspec.backends.onnx.compile import optimized, prepared
 from netspec.backends.onnx.lowering import lower
 from netspec.backends.onnx.targets import EVERY, OPSETS, ir_version
@@ -90,7 +89,7 @@ def test_models_of_every_opset_pass_the_checker(opset):
 # The lowest, the default and the newest; weights are inputs here, which need no numbers.
 @pytest.mark.parametrize("name", shelved(blocks=False))
 def test_the_file_of_every_shipped_net_has_the_shapes_that_onnx_infers(name):
-    graph = optimized(prepared(load(name).graph)).graph
+    graph = optimized(prepared(shipped(name))).graph
     for opset in (OPSETS.start, EVERY.opset, OPSETS.stop - 1):
         model = lower(graph, opset=opset)
         proto = model.proto

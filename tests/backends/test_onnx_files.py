@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from support.shelves import shipped
 
 from netspec.backends.onnx.compile import compile_graph
 from netspec.backends.onnx.data import data_files
@@ -24,7 +25,6 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.passes.deploy import deploy
-from netspec.syntax.files import read_spec
 from netspec.system.atomic import replacing, sweep
 from netspec.weights.sources import Given, Seeded, named_weights
 
@@ -94,10 +94,10 @@ def test_the_batch_is_symbolic_on_every_input_and_output_and_can_be_fixed():
 
 
 def test_what_acts_in_training_only_is_not_deployed():
-    model = lower(deploy(build(read_spec("googlenet")))).proto
+    model = lower(deploy(shipped("googlenet"))).proto
     assert [output.name for output in model.graph.output] == ["output"]
     assert "Dropout" not in {node.op_type for node in model.graph.node}
-    with_heads = lower(deploy(build(read_spec("googlenet")), heads=True)).proto
+    with_heads = lower(deploy(shipped("googlenet"), heads=True)).proto
     assert [output.name for output in with_heads.graph.output] == ["output", "aux1", "aux2"]
 
 

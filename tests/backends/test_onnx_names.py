@@ -27,7 +27,7 @@ from support.differential import (
 )
 from support.generated_specs import Spec
 from support.generated_specs import spec as generated
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 import netspec
 from netspec.backends.onnx.compile import compile_graph, prepared
@@ -37,7 +37,7 @@ from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.passes.deploy import deploy
-from netspec.syntax.files import LIBRARY, read_spec, shipped_folder, shown_place
+from netspec.syntax.files import LIBRARY, shipped_folder, shown_place
 
 # Each is grown once: several tests ask something of it.
 SEEDS = range(40)
@@ -140,7 +140,7 @@ def test_a_fixed_batch_is_fixed_inside_too() -> None:
 
 
 def test_tensors_and_nodes_are_named_after_the_step_that_makes_them() -> None:
-    proto = lower(prepared(build(read_spec("resnet50")))).proto
+    proto = lower(prepared(shipped("resnet50"))).proto
     nodes = {node.name: node for node in proto.graph.node}
     conv = nodes["stage2.bottleneck1.conv2"]
     assert list(conv.output) == ["stage2.bottleneck1.conv2"]
@@ -343,7 +343,7 @@ OPEN = {
 def test_a_shipped_nets_file_says_where_every_node_is_from_and_the_shape_of_every_tensor(
     name: str,
 ) -> None:
-    graph = prepared(build(read_spec(name)))
+    graph = prepared(shipped(name))
     model = lower(graph).proto
     said = {item.name: item.type.tensor_type for item in model.graph.value_info}
     assert said.keys() == inner(model)
@@ -409,7 +409,7 @@ def test_a_file_is_the_same_wherever_it_is_compiled_and_names_no_folder(tmp_path
 def test_a_shipped_spec_given_by_its_path_gives_the_same_file(tmp_path: Path) -> None:
     name = "blocks/basic"
     named, by_path = tmp_path / "a.onnx", tmp_path / "b.onnx"
-    compile_graph(netspec.load(name).graph, named)
+    compile_graph(shipped(name), named)
     compile_graph(netspec.load(shipped_folder() / f"{name}.ns").graph, by_path)
     assert named.read_bytes() == by_path.read_bytes()
 

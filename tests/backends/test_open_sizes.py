@@ -35,7 +35,7 @@ PAIR = "input a: 3xHxW\ninput b: 3xKxL\n{ | @a; maxpool2 | @b }; add\n"
 
 def built(text: str) -> Graph | NetspecError:
     try:
-        return build(Source("<net>", text))
+        return build(Source("<net>", text), mend=False)
     except NetspecError as error:
         return error
 

@@ -14,10 +14,11 @@ import torch
 from support.generated_checkpoints import ORDERS, Case, case, judge
 from support.generated_libraries import NAMES
 from support.generated_nets import FAMILIES
+from support.shelves import first
 
 CASES = 1000
-# Tests that share the cases of an order; those of which few may be refused are counted in one.
-CHUNKS = {"definition": 1, "sorted": 2, "shuffled": 2}
+# Tests that share the cases of an order: the first of each is plain, the other runs under `pytest -m slow`.
+CHUNKS = 2
 # Of files that list tensors as a module does, how many may be refused.
 REFUSED = 0.02
 # Each for a kind of mistake that only many cases show: clues that hold by chance beside others that
@@ -64,12 +65,11 @@ def test_all_schemes_name_all_families() -> None:
                 case(seed, family, scheme)
 
 
-@pytest.mark.parametrize(
-    ("order", "chunk"), [(order, i) for order, count in CHUNKS.items() for i in range(count)]
-)
+@pytest.mark.parametrize("chunk", first(1, CHUNKS))
+@pytest.mark.parametrize("order", ORDERS)
 def test_no_checkpoint_loads_wrong(order: str, chunk: int, tmp_path: Path) -> None:
     wrong, refused = list[str](), list[str]()
-    seeds = range(ORDERS.index(order) + len(ORDERS) * chunk, CASES, len(ORDERS) * CHUNKS[order])
+    seeds = range(ORDERS.index(order) + len(ORDERS) * chunk, CASES, len(ORDERS) * CHUNKS)
     for seed in seeds:
         made = case(seed)
         assert made.order == order

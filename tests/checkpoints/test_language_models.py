@@ -68,18 +68,80 @@ def test_an_order_that_tears_what_repeats_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("order", ["definition", "sorted"])
 def test_names_that_the_spec_gives_stand_against_such_an_order(order: str, tmp_path: Path) -> None:
-    """A line of a map decides then, and none is needed where there is no order of definition."""
     names = (" as self_attn_layer_norm", " as final_layer_norm", " as final_layer_norm")
-    net, shapes, said = netspec.load(OPT % names), opt(), None
+    net, shapes = netspec.load(OPT % names), opt()
     if order == "sorted":
         shapes = dict(sorted(shapes.items()))
-    else:
-        said = {"layer1.self_attn_layer_norm": "layers.0.self_attn_layer_norm"}
-    found = taken(net, file(tmp_path / "w.npz", shapes), mapping=said)
+    found = taken(net, file(tmp_path / "w.npz", shapes))
     for i in (1, 2):
         for name in ("self_attn_layer_norm", "final_layer_norm"):
             assert found[f"layer{i}.{name}"] == f"layers.{i - 1}.{name}"
     assert found["final_layer_norm"] == "final_layer_norm"
+
+
+HUBERT = """
+input 8xT
+block layer {
+  residual { layernorm%s; attention(2) }
+  residual { layernorm%s; mlp(4*C) }
+}
+conv3-8(pad=same); layer x3; layernorm
+"""
+
+
+@pytest.mark.parametrize("order", ["definition", "sorted"])
+def test_a_last_norm_that_is_defined_before_the_layers(order: str, tmp_path: Path) -> None:
+    """As transformers define HuBERT's larger nets, whose norms stand before what they are defined behind."""
+    shapes = {"pos_conv.weight": (WIDTH, WIDTH, 3), "pos_conv.bias": (WIDTH,)}
+    shapes |= layer("layer_norm", WIDTH)
+    for i in range(3):
+        at = f"layers.{i}"
+        for name in ("k_proj", "v_proj", "q_proj", "out_proj"):
+            shapes |= layer(f"{at}.attention.{name}", WIDTH, WIDTH)
+        shapes |= layer(f"{at}.layer_norm", WIDTH)
+        shapes |= layer(f"{at}.feed_forward.intermediate_dense", 4 * WIDTH, WIDTH)
+        shapes |= layer(f"{at}.feed_forward.output_dense", WIDTH, 4 * WIDTH)
+        shapes |= layer(f"{at}.final_layer_norm", WIDTH)
+    shapes = dict(sorted(shapes.items())) if order == "sorted" else shapes
+    path = file(tmp_path / "w.npz", shapes)
+    if order == "definition":
+        with pytest.raises(NetspecError, match=r"NS553.*final_layer_norm"):
+            taken(netspec.load(HUBERT % ("", "")), path)
+    found = taken(netspec.load(HUBERT % ("", " as final_layer_norm")), path)
+    for i in (1, 2, 3):
+        assert found[f"layer{i}.layernorm1"] == f"layers.{i - 1}.layer_norm"
+        assert found[f"layer{i}.final_layer_norm"] == f"layers.{i - 1}.final_layer_norm"
+    assert found["layernorm1"] == "layer_norm"
+
+
+@pytest.mark.parametrize("order", ["definition", "sorted", "reversed"])
+def test_tokens_that_are_defined_in_another_order(order: str, tmp_path: Path) -> None:
+    """As transformers' AST and DeiT: the class first, which the net puts before the other.
+
+    Without names in the spec the order of definition is against what the words say.
+    """
+    text = "input 8x5\ntoken{}; token{}; position; layernorm; attention(2); fc-3(over=channels)"
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.cls_token": (1, 1, WIDTH),
+        "embeddings.distillation_token": (1, 1, WIDTH),
+        "embeddings.position_embeddings": (1, 7, WIDTH),
+    }
+    shapes |= layer("encoder.norm", WIDTH) | layer("encoder.attn.qkv", 3 * WIDTH, WIDTH)
+    shapes |= layer("encoder.attn.proj", WIDTH, WIDTH) | layer("classifier.dense", 3, WIDTH)
+    if order != "definition":
+        shapes = dict(sorted(shapes.items(), reverse=order == "reversed"))
+    path = file(tmp_path / "w.npz", shapes)
+    for names in ((" as distillation_token", " as cls_token"), ("", "")):
+        net = netspec.load(text.format(*names))
+        if order == "definition" and not names[0]:
+            with pytest.raises(NetspecError, match=r"NS553.*cls_token"):
+                load(path, net.graph)
+            continue
+        second = load(path, net.graph).pairs[1]
+        assert (second.ours.split(".")[0], second.theirs) == (
+            names[1].removeprefix(" as ") or "token2",
+            "embeddings.cls_token",
+        )
 
 
 GEMMA = """

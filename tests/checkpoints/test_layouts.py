@@ -235,8 +235,15 @@ def hugging_face(key: str) -> str:
     return re.sub(r"^norm\.", "vit.layernorm.", key)
 
 
-@pytest.mark.parametrize("words", ["query key value", "k_proj v_proj q_proj", "to_q to_k to_v"])
-@pytest.mark.parametrize("kind", ["npz", "safetensors"])
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("query key value", "npz"),
+        ("query key value", "safetensors"),
+        ("k_proj v_proj q_proj", "npz"),
+        ("to_q to_k to_v", "safetensors"),
+    ],
+)
 def test_queries_keys_and_values_apart_are_joined_by_their_names(
     words: str, kind: str, tmp_path: Path
 ) -> None:

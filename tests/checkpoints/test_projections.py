@@ -200,3 +200,28 @@ def test_what_two_libraries_call_alike_and_join_otherwise_is_refused(
     by_heads = tensors["attention1.in_proj_weight"].unflatten(0, (3, 8, -1)).transpose(0, 1)
     file["transformer.h.0.attn.c_attn.weight"] = by_heads.flatten(0, 2)
     assert_taken(tensors, saved(file, tmp_path / "heads.pt"), graph, qkv="heads")
+
+
+@pytest.mark.parametrize("into", ["layers.0.attention.wqkv", "2"])
+def test_what_is_called_by_a_number_or_in_two_ways_is_refused(
+    into: str, net: Built, tmp_path: Path
+) -> None:
+    """InternLM2's `wqkv` is by heads, gpt-fast's is not; numbers say nothing: GPT-BigCode's by numbers."""
+    graph = net(BLOCK)
+    tensors = drawn(graph)
+    names = dict(zip(CODEGEN, map(str, range(len(CODEGEN))), strict=True))
+    file = called(tensors, names | {"attention1.in_proj": into})
+    path = saved(file, tmp_path / "w.pt")
+    assert "NS559" in refusal(path, graph)
+    assert_taken(tensors, path, graph, qkv="rows")
+
+
+def test_together_by_heads_as_megatron_has_it(net: Built, tmp_path: Path) -> None:
+    graph = net(BLOCK)
+    tensors = drawn(graph)
+    into = "decoder.layers.0.self_attention.linear_qkv"
+    names = CODEGEN | {"attention1.in_proj": into}
+    file = called(tensors, names)
+    by_heads = tensors["attention1.in_proj_weight"].unflatten(0, (3, 8, -1)).transpose(0, 1)
+    file[f"{into}.weight"] = by_heads.flatten(0, 2)
+    assert_taken(tensors, saved(file, tmp_path / "w.pt"), graph)

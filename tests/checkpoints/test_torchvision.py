@@ -37,8 +37,8 @@ SPECS = {
     "googlenet": "googlenet_bn",
     "shufflenet_v2_x1_0": "shufflenet_v2",
 }
-# Of 138 million numbers; with norms between its layers it is in the plain suite.
-SLOW = {"vgg16"}
+# Large, and like others that are in the plain suite: with norms between its layers, and of fewer layers.
+SLOW = {"vgg16", "resnet152", "wide_resnet50_2"}
 # Inception v3's training-only head needs its whole map, and so do matrices over maps here, which
 # torchvision pools to their size; the others take any.
 SIZES = {"inception_v3": 299, "alexnet": 224, "vgg16": 224, "vgg16_bn": 224}

@@ -11,7 +11,7 @@ import pytest
 import torch
 from support.checkpoint_files import saved, state
 from support.places import DOCS
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 from support.torchvision_layouts import NETS
 
 from netspec.checkpoints import load
@@ -112,7 +112,7 @@ def test_files_with_the_nets_own_names_are_not_warned_of(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", shelved())
 def test_the_twins_of_the_shipped_specs(name: str) -> None:
-    assert named(build(read_spec(name))) == TWINS.get(name, [])
+    assert named(shipped(name)) == TWINS.get(name, [])
 
 
 @pytest.mark.parametrize("layers", [101, 152])
@@ -154,12 +154,12 @@ fc-5(over=(4, 2) if tall else (2, 4)); gap\n"""
 def test_a_net_on_several_crops_is_no_twin_of_the_net() -> None:
     text = WRAPPED.replace("resnet50(classes=classes)", "mirrored(resnet50(classes=classes))")
     assert named(net(text)) == []
-    assert named(build(read_spec("alexnet_two_gpu"))) == []
+    assert named(shipped("alexnet_two_gpu")) == []
 
 
 def test_another_width_is_no_twin() -> None:
     """wrn50_2 has the layers of resnet50, twice as wide."""
-    assert named(build(read_spec("wrn50_2"))) == []
+    assert named(shipped("wrn50_2")) == []
     assert named(build(read_spec("wrn50_2"), {"widen": 1})) == ["`resnet50`"]
 
 
@@ -199,7 +199,7 @@ def test_the_other_words_of_a_choice_are_named() -> None:
 
 
 def test_without_candidates_nothing_else_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    graphs = [build(read_spec("densenet121")), net("input 3x8x8; conv3-8; gap; fc-10")]
+    graphs = [shipped("densenet121"), net("input 3x8x8; conv3-8; gap; fc-10")]
     monkeypatch.setattr(find, "build", lambda *_: pytest.fail("another net is built"))
     assert [named(graph) for graph in graphs] == [[], []]
 

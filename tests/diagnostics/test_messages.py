@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from support.places import DOCS
+from support.shelves import shipped
 
 import netspec.diagnostics.messages
 from netspec.analysis.doubts.misread import misread, warnings_of
@@ -25,7 +26,7 @@ from netspec.diagnostics.records import REGISTRY, Diagnostic, Problem, printable
 from netspec.diagnostics.render import as_json, render
 from netspec.diagnostics.source import Source, Span
 from netspec.elaborate.build import build
-from netspec.syntax.files import read_file, read_spec, shipped_names
+from netspec.syntax.files import read_file, shipped_names
 from netspec.syntax.parse import terminals
 
 FOLDER = Path(__file__).parent / "errors"
@@ -231,9 +232,8 @@ def test_a_collector_keeps_each_place_once() -> None:
 
 @pytest.mark.parametrize("name", shipped_names()[:5])
 def test_shipped_specs_have_no_diagnostics(name: str) -> None:
-    from netspec.syntax.files import read_spec
 
-    assert build(read_spec(name)).nodes
+    assert shipped(name).nodes
 
 
 def test_a_file_that_is_not_utf8_says_which_byte(tmp_path: Path) -> None:
@@ -373,13 +373,13 @@ def test_sizes_that_are_likely_meant_are_no_warning(sizes: str) -> None:
 
 def test_no_shipped_net_is_doubted() -> None:
     for name in shipped_names("lectures"):
-        assert warnings_of(build(read_spec(name))) == ()
+        assert warnings_of(shipped(name)) == ()
 
 
 def test_what_heads_outputs_and_merges_read_is_not_warned_of() -> None:
     assert warned("input 4\nfc-4 as a; head side { fc-2 }; fc-3 as b\noutput a, b\n") == ""
     for name in shipped_names("lectures"):
-        assert unread(build(read_spec(name))) == ()
+        assert unread(shipped(name)) == ()
 
 
 def test_a_message_that_holds_another_one_says_what_that_says() -> None:

@@ -8,12 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 from support.pictures import Area
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.draw import draw
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 _SVG = "{http://www.w3.org/2000/svg}"
 
@@ -65,9 +63,9 @@ def names(svg: str) -> list[str]:
     return [band.name for band in bands(ElementTree.fromstring(svg))]
 
 
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_every_box_lies_in_the_band_of_what_it_gives_or_in_none(name: str) -> None:
-    graph = build(read_spec(name))
+    graph = shipped(name)
     for choice in ({}, {"depth": 0}, {"depth": 1}):
         assert misplaced(drawn(graph, **choice)) == []
 
@@ -82,12 +80,12 @@ def test_every_box_lies_in_the_band_of_what_it_gives_or_in_none(name: str) -> No
     ],
 )
 def test_the_bands_of_a_net_are_its_resolutions(name: str, expected: list[str]) -> None:
-    found = names(drawn(build(read_spec(name))))
+    found = names(drawn(shipped(name)))
     assert {*found} == {*expected}
 
 
 def test_each_side_of_a_u_has_its_own_bands_where_maps_shrink() -> None:
-    found = names(drawn(build(read_spec("fcn8s"))))
+    found = names(drawn(shipped("fcn8s")))
     assert {"500×500", "698×698", "349×349", "175×175", "88×88", "16×16", "568×568"} <= {*found}
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 
 import pytest
 from support.pictures import read_picture
+from support.shelves import shipped
 
 from netspec.draw import draw
 from netspec.draw.bare import bare
 from netspec.draw.scene import Box, Group, Mark, Polygon, Scene, Wire, Words, moved
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 PAPER = "A paper, by somebody"
 
@@ -30,7 +29,7 @@ def svg(*graphs: Graph, **choices: object) -> str:
 def test_title_paper_and_legend_go_and_all_else_stays(
     name: str, style: str, heat: str | None
 ) -> None:
-    graph = build(read_spec(name))
+    graph = shipped(name)
     titled, plain = (
         read_picture(svg(graph, style=style, heat=heat, title=title)) for title in (True, False)
     )
@@ -51,12 +50,12 @@ def test_title_paper_and_legend_go_and_all_else_stays(
 
 
 def test_names_that_tell_nets_apart_stay() -> None:
-    graphs = [build(read_spec(name)) for name in ("vgg16", "vgg19")]
+    graphs = [shipped(name) for name in ("vgg16", "vgg19")]
     assert ">vgg16<" in svg(*graphs, style="columns", title=False)
 
 
 def test_columns_cite_each_paper_once_with_the_nets_it_is_of() -> None:
-    graphs = [build(read_spec(name)) for name in ("vgg16", "vgg19", "resnet18")]
+    graphs = [shipped(name) for name in ("vgg16", "vgg19", "resnet18")]
     shown = read_picture(svg(*graphs, style="columns"))
     said = " ".join(label.name for label in shown.labels)
     assert list(shown.faults()) == []
@@ -89,7 +88,7 @@ def test_in_every_format_title_and_paper_are_gone(form: str, net: Callable[..., 
 @pytest.mark.parametrize("style", ["bars", "bubble", "depth"])
 def test_charts_lose_caption_and_small_print_and_the_height_of_both(style: str) -> None:
     pytest.importorskip("matplotlib")
-    graphs = [build(read_spec(name)) for name in ("alexnet_owt", "vgg16")]
+    graphs = [shipped(name) for name in ("alexnet_owt", "vgg16")]
     titled, plain = (svg(*graphs, style=style, title=title) for title in (True, False))
 
     def height(picture: str) -> float:

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 from support.pictures import Area, Picture, Point, read_picture
-from support.shelves import LECTURES, shelved
+from support.shelves import LECTURES, shelved, shipped
 from support.witness import unlike
 
 from netspec.diagnostics.raised import NetspecError
@@ -19,15 +19,9 @@ from netspec.draw.styles.columns.chain import Band
 from netspec.draw.styles.columns.order import ordered
 from netspec.draw.styles.columns.page import columns
 from netspec.draw.view import View
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 Net = Callable[..., Graph]
-
-
-def shipped(name: str) -> Graph:
-    return build(read_spec(name))
 
 
 def picture_of(*graphs: Graph, **choices: object) -> Picture:
@@ -81,7 +75,7 @@ def test_what_fits_a_screen_stays_one_column() -> None:
 
 
 @pytest.mark.parametrize("height", [120])
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_wherever_a_net_is_cut_it_is_drawn_as_it_is(
     name: str, height: float, screen: Callable[[float], None]
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from support.pictures import read_picture
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 from support.witness import unlike
 
 from netspec.diagnostics.raised import NetspecError
@@ -21,8 +21,7 @@ from netspec.draw.styles.flow import flow
 from netspec.draw.styles.fold import folded
 from netspec.draw.view import View
 from netspec.elaborate.build import build
-from netspec.graph.checked import Graph, Node
-from netspec.syntax.files import read_spec
+from netspec.graph.checked import Node
 
 STYLES: dict[str, Callable[[View], Scene]] = {
     "fold": folded,
@@ -45,10 +44,6 @@ gap; fc-10; softmax
 """
 
 
-def shipped(name: str) -> Graph:
-    return build(read_spec(name))
-
-
 def words(items: tuple[Item, ...]) -> Iterator[str]:
     for item in items:
         if isinstance(item, Words):
@@ -64,7 +59,7 @@ def _rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_what_is_drawn_is_the_graph(name: str, style: str) -> None:
     graph = shipped(name)
     try:
@@ -96,7 +91,7 @@ def test_what_graphviz_lays_out_is_the_graph(name: str, monkeypatch: pytest.Monk
     assert unlike(flow(View(graph)), graph) == []
 
 
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_columns_name_what_they_leave_out_after_layers(name: str) -> None:
     graph = shipped(name)
     try:

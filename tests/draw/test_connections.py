@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.pages import packed, page_of, shipped
-from support.shelves import others
+from support.pages import packed, page_of
+from support.shelves import others, shipped
 
 from netspec.draw.formats.connections import Connection, connections
 from netspec.draw.formats.facts import Facts

@@ -10,20 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.draw import draw
 from netspec.draw.structure.labels import data_inputs
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 HOSTILE = "<IMG SRC=x onerror=alert(1)>]]>&\"'; } n0 -> n1 {a|b} \\"
 HAS_DOT = shutil.which("dot") is not None
-
-
-def shipped(name: str) -> Graph:
-    return build(read_spec(name))
 
 
 def dot(graph: Graph, **choices: Any) -> str:
@@ -112,7 +106,7 @@ def test_fold_closes_blocks_by_depth_and_opens_those_that_are_named() -> None:
     assert "3×3 conv, 64 · relu ×2" in "".join(vertices(dot(shipped("vgg16"))).values())
 
 
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_fold_loses_no_connection(name: str) -> None:
     graph = shipped(name)
     for choices in ({}, {"depth": 0}, {"depth": 1}):

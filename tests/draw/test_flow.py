@@ -9,16 +9,14 @@ from math import dist
 
 import pytest
 from support.pictures import read_picture
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.draw import draw
 from netspec.draw.layout import dot
 from netspec.draw.layout.diagram import PIN, Diagram, Edge, Placed, Point, Shape
 from netspec.draw.layout.layered import place
 from netspec.draw.layout.wrapped import wrapped
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 BOX = Shape(80.0, 36.0, (40.0,), (40.0,))
 LIMIT = 500.0
@@ -164,7 +162,7 @@ def test_connections_of_other_tensors_share_no_bend(
 
     original = dot.place
     monkeypatch.setattr("netspec.draw.layout.dot.place", watched)
-    draw([build(read_spec(name))], style="flow")
+    draw([shipped(name)], style="flow")
     assert seen
     for diagram, placed in seen:
         bends: dict[tuple[int, int], list[Edge]] = {}
@@ -176,9 +174,9 @@ def test_connections_of_other_tensors_share_no_bend(
             assert len(tails) == 1 or len(heads) == 1
 
 
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_no_page_is_a_strip(name: str) -> None:
-    view = read_picture(str(draw([build(read_spec(name))], style="flow"))).view
+    view = read_picture(str(draw([shipped(name)], style="flow"))).view
     assert view.bottom <= max(1050, 3 * view.right)
 
 

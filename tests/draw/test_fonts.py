@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from support.browser import CHROMIUM, browser
+from support.shelves import shipped
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw import draw
@@ -19,9 +20,7 @@ from netspec.draw.formats.svg import svg
 from netspec.draw.metrics import font_path, letters, text_width
 from netspec.draw.scene import BOLD, SIZES, Scene, Words
 from netspec.draw.truetype import widths
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 SAMPLES = (
     "VAT fi ffl 1×1 conv, 64 · bn, relu",
@@ -170,5 +169,5 @@ def test_png_shows_what_only_fonts_of_the_machine_have(net: Callable[..., Graph]
 
 def test_a_net_of_the_zoo_is_the_same_png_each_time() -> None:
     pytest.importorskip("resvg_py")
-    graph = build(read_spec("vgg16"))
+    graph = shipped("vgg16")
     assert draw([graph], format="png") == draw([graph], format="png")

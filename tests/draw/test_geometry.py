@@ -7,17 +7,15 @@ from collections.abc import Callable
 
 import pytest
 from support.pictures import Picture, gallery, read_picture
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw import draw
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 
 def drawn(name: str, **choices: object) -> Picture:
-    picture = draw([build(read_spec(name))], **choices)  # type: ignore[arg-type]
+    picture = draw([shipped(name)], **choices)  # type: ignore[arg-type]
     assert isinstance(picture, str)
     return read_picture(picture)
 
@@ -29,7 +27,7 @@ def faults(picture: Picture) -> list[str]:
     return [*picture.faults(), *picture.without_source]
 
 
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_a_net_fits_one_screen_and_nothing_overlaps_or_runs_through_a_box(name: str) -> None:
     picture = drawn(name)
     # With the insides of many blocks a page is larger, in a screen's proportions.
@@ -39,7 +37,7 @@ def test_a_net_fits_one_screen_and_nothing_overlaps_or_runs_through_a_box(name: 
     assert faults(picture) == []
 
 
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_nothing_overlaps_however_far_blocks_are_opened_and_whatever_is_shown(name: str) -> None:
     choices: list[dict[str, object]] = [{"depth": depth} for depth in range(4)]
     choices += [{"show": ("shape", "kernel", "params", "macs")}, {"show": (), "heat": "memory"}]
@@ -48,7 +46,7 @@ def test_nothing_overlaps_however_far_blocks_are_opened_and_whatever_is_shown(na
 
 
 @pytest.mark.parametrize("with_dot", [False, True])
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_in_flow_nothing_overlaps_or_runs_through_a_box_or_a_foreign_frame(
     name: str, with_dot: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +70,7 @@ def test_in_columns_nothing_overlaps_or_runs_through_a_box(name: str) -> None:
     "names", [picture.specs for picture in gallery().PICTURES if picture.style == "columns"]
 )
 def test_in_the_gallery_s_columns_nothing_overlaps(names: tuple[str, ...]) -> None:
-    picture = draw([build(read_spec(name)) for name in names], style="columns")
+    picture = draw([shipped(name) for name in names], style="columns")
     assert isinstance(picture, str)
     assert faults(read_picture(picture)) == []
 

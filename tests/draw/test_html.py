@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from support.pages import every, hostile, packed, page_of, pictures, shipped, toggles, words
+from support.pages import every, hostile, packed, page_of, pictures, toggles, words
 from support.pictures import printed_by_seeds
-from support.shelves import others
+from support.shelves import others, shipped
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw import draw

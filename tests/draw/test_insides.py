@@ -9,13 +9,12 @@ from xml.etree import ElementTree
 
 import pytest
 from support.pictures import read_picture
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.diagnostics.source import Source
 from netspec.draw import draw
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 _SVG = "{http://www.w3.org/2000/svg}"
 
@@ -55,7 +54,7 @@ def insides(svg: str) -> list[str]:
 
 @pytest.mark.parametrize("name", shelved())
 def test_every_block_that_is_closed_has_its_inside_shown(name: str) -> None:
-    graph = build(read_spec(name))
+    graph = shipped(name)
     svg = fold(graph)
     opened = {block for block, _, is_open in cards(svg) if is_open}
     # `inside stage: unit ×4` shows what a stage is, and what a unit does.
@@ -118,19 +117,30 @@ def test_blocks_that_differ_in_more_than_numbers_are_shown_apart() -> None:
     assert re.search(note, " ".join(words(svg)))
 
 
+def test_blocks_that_differ_in_what_is_closed_in_them_are_shown_once() -> None:
+    blocks = """block times(n) { if n > 1 { { | identity | relu }; add } else { tanh } }
+block unit(n) { residual { conv3-C(pad=same); times(n); bn; sigmoid } }
+block stage(n) { unit(n); unit(n); conv3-(2*C)/2(pad=1) }"""
+    found = words(fold(of(f"input 8x64x64\n{blocks}\nstage(1); stage(2); stage(1)"), depth=None))
+    titles = [text for text in found if text.startswith("inside ")]
+    assert len(titles) == len({*titles}) or titles.count("inside times") == 2
+    assert titles.count("inside stage") < 2
+    assert titles.count("inside unit") < 2
+
+
 def test_blocks_that_differ_in_numbers_are_shown_once() -> None:
     svg = fold(of(many("unit(16)")))
     assert sum(is_open for name, _, is_open in cards(svg) if name == "unit") == 1
 
 
 def test_a_first_that_differs_in_ways_not_said_is_shown_too() -> None:
-    svg = fold(build(read_spec("res2net50")))
+    svg = fold(shipped("res2net50"))
     assert insides(svg) == ["unit", "beside"]
     assert "first differs" in words(svg)
 
 
 def test_a_training_head_is_shown_inside_too() -> None:
-    svg = fold(build(read_spec("googlenet")))
+    svg = fold(shipped("googlenet"))
     assert insides(svg) == ["aux"]
     assert "5×5 avg pool, /3" in words(svg)
 
@@ -192,7 +202,7 @@ def test_layers_of_the_same_weights_are_marked_one_by_one() -> None:
 
 
 def test_weights_shared_inside_of_what_is_shared_are_said_once() -> None:
-    found = words(fold(build(read_spec("alexnet_ten_crops"))))
+    found = words(fold(shipped("alexnet_ten_crops")))
     assert found.count("weights of centre") == 4
     assert found.count("weights of seen") == 1
 
@@ -207,7 +217,7 @@ def test_the_passes_of_a_recurrence_are_no_others() -> None:
 
 
 def test_a_net_without_shared_weights_has_no_edges() -> None:
-    assert edges(fold(build(read_spec("resnet18")))) == []
+    assert edges(fold(shipped("resnet18"))) == []
 
 
 # --- names

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from support.lattices import random_lattice
 from support.pictures import Area, Picture, read_picture
+from support.shelves import shipped
 
 from netspec.draw import draw
 from netspec.draw.formats.connections import connections
@@ -19,9 +20,7 @@ from netspec.draw.scene import Group, Item, Scene, Wire
 from netspec.draw.structure.labels import data_inputs
 from netspec.draw.styles.fold import outline_of
 from netspec.draw.view import View
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 Net = Callable[..., Graph]
 
@@ -69,7 +68,7 @@ def middle(area: Area) -> tuple[float, float]:
 
 
 def test_a_nested_u_has_its_nodes_in_rows_and_columns() -> None:
-    found = boxes(build(read_spec("unetpp")), depth=0)
+    found = boxes(shipped("unetpp"), depth=0)
     at = {
         (i, j): middle(area)
         for name, area in found.items()
@@ -218,7 +217,7 @@ def wires(items: tuple[Item, ...] | list[Item]) -> list[Wire]:
 
 @pytest.mark.parametrize("name", ["unetpp", "yolov8n", "hrnet_w18"])
 def test_lines_of_a_lattice_are_level_or_upright(name: str) -> None:
-    graph = build(read_spec(name))
+    graph = shipped(name)
     view = View(graph, depth=0)
     piece = lattice(outline_of(view), Layout(view), graph, whole=True)
     assert piece is not None
@@ -276,7 +275,7 @@ def joined(graph: Graph) -> tuple[set[tuple[str, str]], set[tuple[str, str]]] | 
 
 @pytest.mark.parametrize("name", ["unetpp", "yolov8n", "hrnet_w18", "fasterrcnn_resnet50_fpn"])
 def test_the_lines_of_a_lattice_are_the_connections_of_the_net(name: str) -> None:
-    found = joined(build(read_spec(name)))
+    found = joined(shipped(name))
     assert found is not None
     drawn, real = found
     assert drawn == real

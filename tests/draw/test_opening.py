@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.pages import shipped, words
+from support.pages import words
 from support.pictures import read_picture
+from support.shelves import shipped
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw import draw

@@ -22,9 +22,9 @@ from support.pages import (
     page_of,
     pictures,
     place,
-    shipped,
     words,
 )
+from support.shelves import shipped
 
 from netspec.draw import draw
 from netspec.graph.checked import Graph

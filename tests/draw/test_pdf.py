@@ -12,14 +12,13 @@ from pathlib import Path
 from zlib import decompress
 
 import pytest
+from support.shelves import shipped
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw import draw
 from netspec.draw.formats.pdf import pdf
 from netspec.draw.scene import Box, Polygon, Scene, Words
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 HOSTILE = "<IMG> (a) \\) %%EOF ß Жα → −"
 
@@ -39,7 +38,7 @@ def streams(content: bytes) -> list[bytes]:
 
 
 def test_every_font_is_embedded_and_none_is_taken_for_granted() -> None:
-    content = drawn(build(read_spec("resnet50")))
+    content = drawn(shipped("resnet50"))
     names = re.findall(rb"/BaseFont /(\S+)", content)
     assert sorted(names) == [b"AAAAAA+NetspecSans-Bold", b"AAAAAA+NetspecSans-Regular"]
     assert content.count(b"/FontFile2") == len(names)

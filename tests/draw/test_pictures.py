@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 from support.pictures import Area, printed_by_seeds, read_picture
+from support.shelves import shipped
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
@@ -23,13 +24,8 @@ from netspec.draw.structure.elements import Tangle
 from netspec.draw.structure.reading import structure
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 HOSTILE = "<IMG SRC=x onerror=alert(1)>]]>&\"'; } n0 -> n1 {a|b} \\"
-
-
-def shipped(name: str) -> Graph:
-    return build(read_spec(name))
 
 
 def words(svg: str) -> list[str]:

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 from support.pictures import Area, Picture, read_picture
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 from support.witness import unlike
 
 from netspec.draw import draw
@@ -19,9 +19,7 @@ from netspec.draw.layout.shelves import arranged
 from netspec.draw.layout.straight import Passing, straightened
 from netspec.draw.styles.fold import folded
 from netspec.draw.view import View
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 Net = Callable[..., Graph]
 
@@ -39,9 +37,9 @@ def piece(w: float, h: float) -> Piece:
     return Piece(w, h, w / 2, lambda x, y: [])
 
 
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_a_shipped_net_fills_a_slide(name: str) -> None:
-    view = read_picture(str(draw([build(read_spec(name))]))).view
+    view = read_picture(str(draw([shipped(name)]))).view
     assert max(view.right / SCREEN[0], view.bottom / SCREEN[1]) < 1.2
     if view.bottom > 0.6 * SCREEN[1]:
         assert 1 / 2.1 < view.right / view.bottom < 3

@@ -9,11 +9,14 @@ from xml.etree import ElementTree
 
 import pytest
 from support.pictures import read_picture
+from support.witness import unlike
 
 from netspec.draw import draw
 from netspec.draw.layout.abreast import side_by_side
 from netspec.draw.layout.paging import Column, divisions, strain, unevenness
 from netspec.draw.layout.pieces import GAP, Piece
+from netspec.draw.styles.fold import folded
+from netspec.draw.view import View
 from netspec.graph.checked import Graph
 
 Net = Callable[..., Graph]
@@ -55,6 +58,66 @@ def test_equal_blocks_that_all_read_another_tensor_too_fold(net: Net, depth: int
     found = words(drawn(net(text), depth=depth))
     assert "layer ×6" in found
     assert "each reads the other input too" in found
+
+
+STEPS = """input 8x16x16
+default conv(pad=same)
+block step(map) of h, x { { | @h; conv3-8 | @map; conv1-8 }; add as a; { | @a; relu | @x; add(@a) } }
+conv3-8 as map; @map; conv1-8 as h; @map; tanh as x
+{ | @h | @x }; step(@map) as first; step(@map, weights=@first) x5; add; gap
+"""
+
+
+def test_steps_of_the_same_weights_are_one_card_the_first_among_them(net: Net) -> None:
+    found = words(drawn(net(STEPS)))
+    assert {"step ×6", "the same weights each time"} <= {*found}
+    assert not any("weights of" in text or "first" in text for text in found)
+    assert found.count("inside step") <= 1
+
+
+HEADS = """input 3x64x64
+default conv(pad=same)
+block found { conv3-8(act=relu); { | conv1-3 | conv1-12 } }
+block pyramid of a, b, c {
+  { | @a; conv3-8 | @b; conv3-8 | @c; conv3-8 } as p, q, r; { | @p; add(@q) | @q; add(@r) | @r }
+}
+conv3-8/2 as a; conv3-8 as b; conv3-8 as c
+{ | @a | @b | @c }; pyramid as maps
+"""
+
+
+@pytest.mark.parametrize("depth", [None, 0])
+def test_a_head_that_is_applied_to_several_maps_is_one_card(net: Net, depth: int | None) -> None:
+    graph = net(f"{HEADS}for m in @maps {{ | found }}")
+    found = words(drawn(graph, depth=depth))
+    assert {"m ×3", "one for each input", "the same weights each time"} <= {*found}
+    assert unlike(folded(View(graph, depth)), graph) == []
+
+
+def test_of_branches_that_use_the_same_weights_one_is_drawn(net: Net) -> None:
+    text = "input 8x16x16\nsplit(4) as parts; for p in @parts { | conv3-2(pad=same); relu }; concat"
+    graph = net(text)
+    assert "p ×4" in words(drawn(graph))
+    assert unlike(folded(View(graph)), graph) == []
+
+
+def test_what_has_weights_of_its_own_stands_apart(net: Net) -> None:
+    text = (
+        "input 8x16x16\nsplit(4) as parts; for p in [@parts] { | conv3-2(pad=same); relu }; concat"
+    )
+    assert not any("×4" in text for text in words(drawn(net(text))))
+    # Each shares weights inside of it, not with the others.
+    inner = "block part { split(2) as t; for u in @t { | conv1-4 }; concat }"
+    both = f"{HEADS.replace('block found', inner + chr(10) + 'block found')}"
+    found = words(drawn(net(f"{both}for m in [@maps] {{ | part }}")))
+    assert not any("m ×3" in text or "part ×4" in text for text in found)
+
+
+def test_a_norm_behind_a_stack_of_residuals_stands_apart(net: Net) -> None:
+    found = words(
+        drawn(net("input 8x20\nresidual { rmsnorm; fc-8(over=channels) } x5; rmsnorm; tanh"))
+    )
+    assert "×5" in found
 
 
 def test_blocks_of_which_each_reads_something_else_do_not_fold(net: Net) -> None:

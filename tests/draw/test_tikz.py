@@ -10,16 +10,14 @@ from pathlib import Path
 
 import pytest
 from support.pictures import read_picture
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.draw import draw
 from netspec.draw.formats.tikz import tikz
 from netspec.draw.metrics import letters
 from netspec.draw.scene import SIZES, Box, Group, Mark, Polygon, Scene, Wire, Words
 from netspec.draw.tex import tex
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
-from netspec.syntax.files import read_spec
 
 TEX = shutil.which("pdflatex")
 HOSTILE = "\\input{/etc/passwd} } { $ & # _ % ^ ~ < > | \" ` ' -- ?` [a];, \\end{document} ^^41"
@@ -135,7 +133,7 @@ def test_every_kind_of_item_is_drawn() -> None:
 
 @pytest.mark.parametrize("name", ["resnet50", "googlenet", "unet", "nasnet_mobile", "fcn8s"])
 def test_it_holds_what_svg_holds(name: str) -> None:
-    graph = build(read_spec(name))
+    graph = shipped(name)
     text = drawn(graph)
     assert_sound(text)
     svg = draw([graph])
@@ -147,7 +145,7 @@ def test_it_holds_what_svg_holds(name: str) -> None:
 
 
 def test_colours_are_named_after_their_class_and_those_of_the_theme() -> None:
-    graph = build(read_spec("vgg16"))
+    graph = shipped("vgg16")
     assert r"\providecolor{netspec-conv}{HTML}{D9EBF8}" in drawn(graph)
     assert r"\providecolor{netspec-conv}{HTML}{1D3A52}" in drawn(graph, theme="dark")
 
@@ -163,7 +161,7 @@ def test_a_page_that_tex_cannot_count_is_smaller() -> None:
 def test_charts_are_drawn_too(style: str) -> None:
     pytest.importorskip("matplotlib")
     names = ("alexnet", "vgg16") if style == "bars" else ("alexnet_owt", "vgg16", "resnet50")
-    graphs = [build(read_spec(name)) for name in names]
+    graphs = [shipped(name) for name in names]
     text = drawn(*graphs, style=style)
     assert_sound(text)
     assert all(tex(name) in text for name in names)
@@ -202,14 +200,14 @@ def test_tex_sets_hostile_text_as_text(
 
 @pytest.mark.skipif(TEX is None, reason="TeX is not installed")
 def test_a_paper_reads_it_and_keeps_its_own_colours(tmp_path: Path) -> None:
-    (tmp_path / "vgg16.tikz").write_text(drawn(build(read_spec("vgg16"))), "utf-8")
+    (tmp_path / "vgg16.tikz").write_text(drawn(shipped("vgg16")), "utf-8")
     paper = r"""\documentclass{article}\usepackage{tikz}\begin{document}
     \definecolor{netspec-conv}{HTML}{FF0000}
     \sbox0{\input{vgg16.tikz}}\typeout{}\typeout{width=\the\wd0,height=\the\ht0,depth=\the\dp0}
     \begin{figure}\resizebox{\linewidth}{!}{\input{vgg16.tikz}}\end{figure}
     \end{document}"""
     said = compiled(paper, tmp_path)
-    svg = str(draw([build(read_spec("vgg16"))]))
+    svg = str(draw([shipped("vgg16")]))
     size = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg)
     found = re.search(r"width=([\d.]+)pt,height=([\d.]+)pt,depth=([\d.]+)pt", said)
     assert size is not None
@@ -238,11 +236,11 @@ def test_a_language_that_gives_signs_a_meaning_changes_nothing(
 def test_tex_compiles_every_style(style: str, tmp_path: Path) -> None:
     if style in ("bars", "depth"):
         pytest.importorskip("matplotlib")
-    compiled(drawn(build(read_spec("vgg16")), style=style, theme="dark"), tmp_path)
+    compiled(drawn(shipped("vgg16"), style=style, theme="dark"), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(TEX is None, reason="TeX is not installed")
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_tex_compiles_every_shipped_net(name: str, tmp_path: Path) -> None:
-    compiled(drawn(build(read_spec(name))), tmp_path)
+    compiled(drawn(shipped(name)), tmp_path)

@@ -11,7 +11,7 @@ from math import prod
 import pytest
 from support.generated_specs import spec
 from support.pictures import Area, printed_by_seeds
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 from support.watching import at_most
 
 from netspec.diagnostics.raised import NetspecError
@@ -32,11 +32,6 @@ from netspec.draw.view import View
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph, Node
 from netspec.sizes.shapes import TensorType
-from netspec.syntax.files import read_spec
-
-
-def shipped(name: str) -> Graph:
-    return build(read_spec(name))
 
 
 def inside(items: tuple[Item, ...], path: str = "") -> Iterator[tuple[Item, str]]:
@@ -239,7 +234,7 @@ def astray(graph: Graph, *, opened: bool) -> set[tuple[str, str]]:
 REFUSED = ("unetpp",)
 
 
-@pytest.mark.parametrize("name", shelved(siblings=False))
+@pytest.mark.parametrize("name", shelved())
 def test_a_net_is_whole_and_to_scale_on_one_screen_or_refused_with_the_style_that_can(
     name: str,
 ) -> None:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from support.pictures import read_picture
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.analysis.difference.difference import difference
 from netspec.diagnostics.source import Source
@@ -19,7 +19,6 @@ from netspec.draw.structure.words import counted, number
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.ops.registry import REGISTRY
-from netspec.syntax.files import read_spec
 
 # What no paper prints: Python's values, floats that are integers, lists in lists, "1 layers".
 _MACHINERY = re.compile(
@@ -114,6 +113,34 @@ def test_labels(step: str, says: str) -> None:
     assert says in [label(node) for node in graph.nodes]
 
 
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ("pad((6, 0), mode=reflect)", "reflect pad start 6"),
+        ("pad((2, 2))", "pad 2"),
+        ("crop((0, 8))", "crop end 8"),
+        ("attention(2, within=16)", "attention, 2 heads, within 16 steps"),
+    ],
+)
+def test_labels_of_sequences(step: str, says: str) -> None:
+    assert says in [label(node) for node in of(f"input 8x40\n{step}\n").nodes]
+
+
+def test_a_number_stands_alone_where_a_layer_is_so_wide() -> None:
+    unit = "block unit(n, k) { conv1-4 x(k); conv3-n(pad=same) }"
+    stage = "block stage(c, n) { conv3-c(pad=same) x(n) }"
+    svg = fold(of(f"input 3x8x8\n{unit}\n{stage}\nunit(16, 2); stage(6, 3); relu; tanh"), depth=0)
+    assert {"16, k=2", "c=6, n=3"} <= {*words(svg)}
+
+
+def test_of_joins_only_what_lays_together_says_how_wide_it_is() -> None:
+    branches = "{ | conv1-8 | conv1-8 | conv1-8 }"
+    found = words(fold(of(f"input 3x8x8\nadd {branches}; relu; concat {branches}; gap")))
+    assert any(text.startswith("add") for text in found)
+    assert "concat, 24" in found
+    assert not any(text.startswith("add, 8") for text in found)
+
+
 def test_of_one_is_singular() -> None:
     assert [counted(n, "layer") for n in (0, 1, 2)] == ["0 layers", "1 layer", "2 layers"]
     assert "1 layer" in words(fold(of("input 3x4x4\nconv3-8")))[1]
@@ -127,7 +154,7 @@ def test_numbers_are_short() -> None:
 
 
 def test_formulas_of_open_sizes_have_units_and_are_whole() -> None:
-    figures = words(fold(build(read_spec("gpt2"))))[1]
+    figures = words(fold(shipped("gpt2")))[1]
     assert figures == "124 M parameters · 18.4 k·T² + 124 M·T MACs · 37 layers"
 
 
@@ -151,7 +178,7 @@ def test_every_word_is_fit_to_print_and_the_paper_is_cited_in_full(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("netspec.draw.layout.dot.has_dot", lambda: False)
-    graph = build(read_spec(name))
+    graph = shipped(name)
     paper = str(dict(graph.metadata).get("paper", ""))
     for choice in ({"show": (*_ALL, "name")}, {"style": "flow", "depth": 0}):
         svg = fold(graph, **choice)
@@ -170,7 +197,7 @@ def spaceless(text: str) -> str:
 
 @pytest.mark.parametrize("name", ["lenet5", "vgg16_localization", "inception_v4", "autoencoder"])
 def test_a_comparison_cites_both_papers_in_full(name: str) -> None:
-    graph = build(read_spec(name))
+    graph = shipped(name)
     svg = draw_difference(difference(graph, graph))
     assert isinstance(svg, str)
     paper = spaceless(str(dict(graph.metadata)["paper"]))
@@ -204,7 +231,7 @@ SWISH = "block swish(b=1) { mul { | identity | scaled(b); sigmoid } }"
 
 
 def test_an_activation_that_is_a_block_counts_as_one() -> None:
-    found = words(fold(build(read_spec("lenet5_1998"))))
+    found = words(fold(shipped("lenet5_1998")))
     assert not any("linear" in text or "squash" in text for text in found)
     rule = "each conv is followed by 1.716 tanh(0.6667 x) unless it says otherwise"
     assert rule in " ".join(found)

@@ -471,3 +471,17 @@ def test_looking_for_what_follows_an_owner_is_linear(net: Callable[..., Graph]) 
         return found.calls
 
     assert work(1600) < 2.5 * work(800)
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [("conv3-n", "n"), ("conv3-4(act=act)", "act"), ("relu; act", "act"), ("conv3-(2*n)", "n")],
+)
+def test_a_parameter_of_the_net_is_given_to_a_block(body: str, word: str, refused: Any) -> None:
+    """Blocks do not see the net's parameters: that is said, rather than that there is none."""
+    text = f"net a(n=4, act=relu)\ninput 3x8x8\nblock u {{ {body} }}\nu\n"
+    problem = refused(text).diagnostics[0].problem
+    assert problem.code in ("NS201", "NS202")
+    assert problem.advice_text.startswith(
+        f"`{word}` is a parameter of the net: a block has its own"
+    )

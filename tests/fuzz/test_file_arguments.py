@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.file_arguments import READ, WRITTEN, Case, complaints, furnish, judged, listing, lost
-from support.forked import Forks, forks
+from support.forked import Forks
 from support.wrong_files import KINDS, PLACES, remove
 
 LINES = [*READ, *WRITTEN]
@@ -26,12 +25,6 @@ FOUND = [
         for kind in ("pipe", "zero", "sparse", "escapes", "noise")
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def forked() -> Iterator[Forks]:
-    with forks() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

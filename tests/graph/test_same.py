@@ -1,9 +1,9 @@
 """Two graphs that compute the same are found to, whatever their names; others are not."""
 
 import pytest
+from support.shelves import shipped
 from support.watching import at_most
 
-import netspec
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
@@ -20,7 +20,7 @@ def built(text: str) -> Graph:
     ["resnet50", "googlenet", "unet", "swin_t", "captioning", "vgg_ensemble", "detr_resnet50"],
 )
 def test_a_net_written_flat_is_the_same(name: str) -> None:
-    graph = netspec.load(name).graph
+    graph = shipped(name)
     paths = same(graph, build(Source("flat", written(graph))))
     assert paths is not None
     assert len(set(paths.values())) == len(paths)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 from support.meanings import says_itself
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.graph.written import written
-from netspec.syntax.files import read_spec
 
 
-@pytest.mark.parametrize("name", shelved())
+@pytest.mark.parametrize("name", shelved(siblings=True))
 def test_each_shipped_net_says_itself(name: str) -> None:
-    says_itself(build(read_spec(name)))
+    says_itself(shipped(name))
 
 
 def text_of(spec: str, **settings: object) -> str:

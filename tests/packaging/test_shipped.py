@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.shelves import shipped
 
-from netspec.elaborate.build import build
 from netspec.packaging.card import Card
 from netspec.packaging.config import config
 from netspec.packaging.facts import facts
 from netspec.packaging.hub import front_matter
 from netspec.packaging.mlflow import mlflow_files
 from netspec.packaging.spec import packaged
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import shipped_names
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*shipped_names("lectures"), *shipped_names("today")])
 def test_a_shipped_net_is_told_and_builds_from_its_package(name: str, tmp_path: Path) -> None:
-    graph = build(read_spec(name))
+    graph = shipped(name)
     told, spec = facts(graph), packaged(graph)
     spec.write(tmp_path, graph)
     assert all(tensor.shape[0] in (-1, 1) for tensor in (*told.inputs, *told.outputs))

@@ -12,6 +12,7 @@ import onnx
 import pytest
 import torch
 from safetensors.torch import load_file, save
+from support.shelves import shipped
 
 import netspec
 from netspec.elaborate.build import build
@@ -207,7 +208,7 @@ def test_config_says_how_the_net_is_built_and_of_what_kind_it_is(written: Path) 
 
 
 def test_a_net_that_is_no_classifier_has_no_classes() -> None:
-    graph = build(read_spec("captioning"))
+    graph = shipped("captioning")
     said = config(
         graph, facts(graph), packaged(graph), labels=(), logits=False, models={}, weights=""
     )

@@ -8,12 +8,12 @@ from pathlib import Path
 import onnx
 import pytest
 from google.protobuf.text_format import ParseError
+from support.shelves import shipped
 from support.triton_schema import parse
 
 from netspec.backends.onnx.compile import prepared
 from netspec.backends.onnx.lowering import lower
 from netspec.backends.onnx.options import FileOptions
-from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 from netspec.serving.config import model_config
 from netspec.serving.declared import Declared
@@ -21,7 +21,7 @@ from netspec.serving.deploy import deploy
 from netspec.serving.interface import interface
 from netspec.serving.pbtxt import Word, entries, sealed, text, untouched
 from netspec.serving.settings import Serving
-from netspec.syntax.files import read_spec, shipped_names
+from netspec.syntax.files import shipped_names
 
 TYPES = {"FLOAT": "TYPE_FP32", "INT64": "TYPE_INT64", "UINT8": "TYPE_UINT8", "FLOAT16": "TYPE_FP16"}
 # Nets that take regions beside an image, which are no rows of a batch.
@@ -80,7 +80,7 @@ model_warmup {
 
 
 def test_the_text_of_a_net(tmp_path: Path) -> None:
-    deploy(build(read_spec("lenet5")), tmp_path, FileOptions(), Serving())
+    deploy(shipped("lenet5"), tmp_path, FileOptions(), Serving())
     written = (tmp_path / "lenet5" / "config.pbtxt").read_text()
     assert written == sealed(LENET5)
     assert (tmp_path / "lenet5" / "output_labels.txt").read_text().split() == list("0123456789")
@@ -109,7 +109,7 @@ def agrees(graph: Graph, batch: int, config: object, file: onnx.GraphProto) -> N
 
 
 def of_shipped(name: str) -> None:
-    graph = build(read_spec(name))
+    graph = shipped(name)
     model = lower(prepared(graph))
     file = onnx.GraphProto.FromString(model.graph)
     found = interface(Declared(tuple(file.input), tuple(file.output)))

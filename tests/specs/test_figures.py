@@ -44,7 +44,7 @@ def test_a_spec_has_the_recorded_figures(name: str) -> None:
     assert shapes(graph) == (record["input"], record["output"])
 
 
-@pytest.mark.parametrize("name", shelved())
+@pytest.mark.parametrize("name", shelved(siblings=True))
 def test_a_spec_says_what_it_is_and_what_it_expects(name: str) -> None:
     graph = graph_of(name)
     text = graph.source.text

@@ -6,7 +6,9 @@ comments, expect, error, score, entry and preprocess lines, and how weights star
 paper's tables say nothing.
 """
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +75,12 @@ def test_length_leaves_out_how_weights_start(line: str, left: str) -> None:
 )
 def test_a_spec_is_short(name: str, most: int) -> None:
     assert length(read_spec(name).text) <= most
+
+
+def test_a_spec_is_at_most_half_as_long_as_the_pytorch_of_its_library() -> None:
+    results = Path(__file__).parents[2] / "benchmarks" / "results" / "lengths.json"
+    nets = json.loads(results.read_text(encoding="utf-8"))["nets"]
+    assert len(nets) > 120
+    assert {
+        name: row["ratio"] for name, row in nets.items() if 2 * row["spec"] > row["pytorch"]
+    } == {}

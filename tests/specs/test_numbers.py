@@ -7,12 +7,10 @@ checked in structure here, and run in full under `pytest -m slow`.
 
 from __future__ import annotations
 
-from functools import cache
-
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from support.shelves import shelved
+from support.shelves import shelved, shipped
 
 from netspec.analysis.costs import costs
 from netspec.backends.onnx.compile import prepared
@@ -28,14 +26,9 @@ from netspec.verify import verify
 MACS, PARAMS = 1.3e9, 6e7
 
 
-@cache
-def graph_of(name: str) -> Graph:
-    return build(read_spec(name))
-
-
 def reduced(name: str) -> Graph:
     """The net on the smallest input, from a quarter of its own upwards, that it takes."""
-    whole = graph_of(name)
+    whole = shipped(name)
     image = next((node for node in whole.inputs if len(node.types[0].shape) > 2), None)
     if image is None:
         return whole
@@ -64,7 +57,7 @@ def check(graph: Graph) -> None:
 
 @pytest.mark.parametrize("name", shelved())
 def test_a_shipped_net_is_what_onnx_infers_it_to_be(name):
-    graph = prepared(graph_of(name), heads=True)
+    graph = prepared(shipped(name), heads=True)
     model = lower(graph)
     proto = model.proto
     for item in model.weights:
@@ -86,7 +79,7 @@ def test_a_shipped_net_is_what_onnx_infers_it_to_be(name):
         assert all(size in (0, want) for size, want in zip(sizes, expected, strict=True))
 
 
-@pytest.mark.parametrize("name", shelved(blocks=False, siblings=False))
+@pytest.mark.parametrize("name", shelved(blocks=False))
 def test_a_shipped_net_agrees_with_double_precision(name):
     graph = reduced(name)
     if not fits(graph):

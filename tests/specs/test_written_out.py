@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.shelves import shipped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -170,6 +171,6 @@ def test_dit_is_the_module_of_its_authors(patch: int, tmp_path: Path) -> None:
     ],
 )
 def test_dit_counts_as_its_paper_prints(name: str, params: int, gigamacs: float) -> None:
-    total = costs(netspec.load(name).graph)
+    total = costs(shipped(name))
     assert abs((total.params + total.params_frozen) / 1e6 - params) < 1
     assert total.macs / 1e9 == pytest.approx(gigamacs, abs=0.025)

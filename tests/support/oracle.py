@@ -255,8 +255,19 @@ def group_norm(op: Any, x: Array, weights: Weights) -> Array:
     return trained(normalised(groups, (2,), op.eps).reshape(x.shape), weights)
 
 
+def layer_norm(op: Any, x: Array, weights: Weights) -> Array:
+    return trained(normalised(x, (1,), op.eps), from_offset(op, weights))
+
+
 def rms_norm(op: Any, x: Array, weights: Weights) -> Array:
-    return trained(x / np.sqrt((x**2).mean(1, keepdims=True) + op.eps), weights)
+    root = np.sqrt((x**2).mean(1, keepdims=True) + op.eps)
+    return trained(x / root, from_offset(op, weights))
+
+
+def from_offset(op: Any, weights: Weights) -> Weights:
+    """The weights with the scale that is kept from a number on."""
+    scale = {n: w.astype(np.float64) + op.offset for n, w in weights.items() if n == "weight"}
+    return {**weights, **scale}
 
 
 def adaptive(reduce: Callable[[Array], Array]) -> Callable[..., Array]:
@@ -353,7 +364,7 @@ REFERENCES: dict[type[Operator], Reference] = {
         "lrn": response_norm,
         "bn": batch_norm,
         "groupnorm": group_norm,
-        "layernorm": lambda op, x, w: trained(normalised(x, (1,), op.eps), w),
+        "layernorm": layer_norm,
         "instancenorm": instance_norm,
         "rmsnorm": rms_norm,
         "l2norm": lambda op, x, w: x / np.maximum(np.sqrt((x**2).sum(1, keepdims=True)), op.eps),

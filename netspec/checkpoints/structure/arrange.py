@@ -120,6 +120,8 @@ class _Arranger:
             names = f"`{twofold[0]}` and `{twofold[1]}` count copies of a part or layers in a row"
             return Arranged(doubts=(Doubt(self._layers[0], (names,)),))
         first, kept = self._evidence.kept()
+        if defined is not None and self._is_called_otherwise(defined, kept):
+            defined = None
         first, other, certain = self._other(first, kept, defined)
         if not certain or self._budget.steps < 0:
             return self._undecided()
@@ -352,6 +354,18 @@ class _Arranger:
             return None
         other = self._evidence.first(clues)
         return None if other is None or self._is_same(defined, other) else other
+
+    def _is_called_otherwise(self, defined: Arrangement, kept: Sequence[Clue]) -> bool:
+        """Whether words by which the spec calls its steps, and the file its layers, stand against the
+        order of definition: a library may define `cls_token` before what comes before it, or a last norm
+        first. Names with numbers may only count.
+        """
+        called = [clue for clue in kept if clue.level == "names" and not clue.kind[2]]
+        return any(
+            not any(map(str.isdigit, str(clue.kind[1])))
+            and not self._evidence.search([clue]).keeps(defined)
+            for clue in called
+        )
 
     def _ordered(self, defined: Arrangement) -> Arranged:
         pairs = zip(self._layers, defined, strict=True)

@@ -342,6 +342,7 @@ _SAME = {
     **dict.fromkeys(("downsample", "shortcut", "skip", "proj", "projection"), "shortcut"),
     **dict.fromkeys(("embed", "embeddings", "wte", "lookup"), "embedding"),
     **dict.fromkeys(("pos", "positions", "positional", "wpe"), "position"),
+    "cls": "class",
     **{spelt: word for word, spellings in PROJECTIONS.items() for spelt in spellings},
 }
 
@@ -355,7 +356,7 @@ _PLACES: dict[str, Callable[[Layer], bool]] = {
     "shortcut": lambda layer: layer.is_shortcut,
     "gate": lambda layer: layer.is_gate,
     "pool": lambda layer: layer.after_pool,
-    **{kind: _of_kind(kind) for kind in ("embedding", "position", *PROJECTIONS)},
+    **{kind: _of_kind(kind) for kind in ("embedding", "position", "class", *PROJECTIONS)},
     # `ln_f`, `norm_f`: the whole word is said of the last norm of each unit too.
     "f": _of_kind("final"),
 }

@@ -172,6 +172,22 @@ class NotReal(Problem):
     dtype: str
 
 
+class MeansOtherwise(Problem):
+    code = "NS805"
+    longest = 1000
+    title = "{evidence}; {ours}"
+    help = "{advice_text}"
+    explain = (
+        "Libraries keep the same tensors for layers that compute otherwise: how far a norm's scale is from "
+        "one in the place of the scale, rotary pairs of neighbours or of halves, the logarithm of a number. "
+        "The tensors fit either way. Where the names of a file or its numbers are those of one way, and "
+        "the net goes the other, that is said: the file is loaded as the spec says, and may be right."
+    )
+    evidence: str
+    ours: str
+    advice_text: str
+
+
 class TurnsDiffer(Problem):
     code = "NS340"
     title = "`{tensor}` has {theirs} of rotary positions, and the net turns by {ours}"

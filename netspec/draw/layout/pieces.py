@@ -165,7 +165,8 @@ def _of_step(
 
 def bar(step: Step, view: View, w: float) -> Piece:
     """A merge as wide as its branches."""
-    shown = "shape" in view.show and step.type.shape
+    laid = step.node.op.spelling == "concat"
+    shown = laid and "shape" in view.show and step.type.shape
     text = view.label(step, dim(step.type.shape[0]) if shown else "")
     w = max(w, width_of(text) + 16)
 

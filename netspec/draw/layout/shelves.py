@@ -15,8 +15,10 @@ Size = tuple[float, float]
 Corners = dict[int, tuple[float, float]]
 
 # How wide pages are tried, as shares of a screen, and what it costs to read them out of order.
-_WIDTHS = (0.55, 0.65, 0.75, 0.85, 0.95, 0.98, 1.1, 1.2, 1.3, 1.45, 1.6)
+_WIDTHS = (0.55, 0.65, 0.75, 0.85, 0.95, 0.98, 1.1, 1.18, 1.2, 1.3, 1.45, 1.6)
 _JUMP = 0.2
+# What a page is at most, in screens, and how much more what is above it costs: there room comes before order.
+_LARGEST, _ABOVE = 1.19, 10.0
 _MARGINS = (32.0, 94.0)
 
 
@@ -58,7 +60,9 @@ def _measured(taken: Sequence[Area], sizes: Sequence[Size], corners: Corners) ->
         [right for _, _, right, _ in taken] + [x + sizes[i][0] + 2 for i, (x, _) in corners.items()]
     )
     h = max([low for *_, low in taken] + [y + sizes[i][1] + GAP for i, (_, y) in corners.items()])
-    return Arranged(corners, w, h, strain(w, h) + _JUMP * _jumps(sizes, corners))
+    large = strain(w, h)
+    cost = large + _ABOVE * max(0.0, large - _LARGEST) + _JUMP * _jumps(sizes, corners)
+    return Arranged(corners, w, h, cost)
 
 
 def _jumps(sizes: Sequence[Size], corners: Corners) -> float:
@@ -86,9 +90,10 @@ def _ways(taken: Sequence[Area], sizes: Sequence[Size]) -> Iterator[Corners]:
         yield _moved(_in_order(sizes, w - right - GAP), right + GAP, GAP)
     yield _moved(_in_order(sizes, max(w, right) - GAP), GAP, low)
     deepest = sorted(range(len(sizes)), key=lambda i: (-sizes[i][1], i))
+    longest = sorted(range(len(sizes)), key=lambda i: (-sizes[i][0], i))
     widest = max(right, *(a for a, _ in sizes))
     for width in dict.fromkeys(max(widest, share * SCREEN[0]) for share in _WIDTHS):
-        for order in (range(len(sizes)), deepest):
+        for order in (range(len(sizes)), deepest, longest):
             yield _filled(taken, sizes, order, width)
 
 

@@ -264,6 +264,8 @@ class Layout:
                 found |= self.maps(element.join) if element.join else set()
             case Tangle():
                 found = {size for item in element.items for size in self.maps(item)}
+            case Repeat(abreast=True):
+                found = {size for copy in element.copies for size in self.maps(copy)}
             case Repeat():
                 found = set(self.maps(element.element, element.copies[0]))
             case _:
@@ -272,9 +274,12 @@ class Layout:
 
     def opens(self, element: Element) -> bool:
         """Whether an element is a block, or repeats of one, that is drawn open."""
-        copies = element.copies if isinstance(element, Repeat) else ()
-        block = element.element if isinstance(element, Repeat) else element
-        return isinstance(block, Block) and self._opens(block, copies[0] if copies else block)
+        if not isinstance(element, Repeat):
+            return isinstance(element, Block) and self._opens(element, element)
+        block, first = element.element, (*element.copies, element.element)[0]
+        if not isinstance(block, Block):
+            return False
+        return self._opens(block, first, abreast=element.abreast)
 
     def stretched(self, element: Element, h: float) -> Piece:
         """A closed block, or repeats of one, at least so high."""
@@ -284,9 +289,10 @@ class Layout:
         assert isinstance(element, Block)
         return self.block(element, element, 0.0, least=h)
 
-    def _opens(self, block: Block, copy: Element) -> bool:
+    def _opens(self, block: Block, copy: Element, *, abreast: bool = False) -> bool:
         """Whether a block is drawn open; `copy` is the first of those it stands for."""
-        return self.view.is_open(block, getattr(copy, "path", block.path), self.depth)
+        path = getattr(copy, "path", block.path)
+        return self.view.is_open(block, path, self.depth, abreast=abreast)
 
     def head(self, block: Block, host: Element) -> Piece:
         """A training-only head, which says where inside of the element it hangs off it begins."""
@@ -363,21 +369,24 @@ class Layout:
         """
         if not times and (count := self._steps(block)) is not None:
             times, note = f" ×{count}", note or "one step; what it gives the next step starts from"
+        shown_alone = bool(title)
         name = title or around + (block.call.block if times else block.name)
         lines = note.splitlines()
         if block.head:
             losses = {head.name: head.loss for head in self.view.graph.heads}
             lines.append(f"training only, loss × {losses[block.path]:g}")
-        figures = self.view.numbers(element, None if block.closing else block.type)
+        copies = element.copies if isinstance(element, Repeat) else ()
+        alike = len({copy.type for copy in copies if isinstance(copy, Block)}) < 2
+        one = alike and not block.closing
+        figures = self.view.numbers(element, block.type if one else None)
         if block.closing and width and "shape" in self.view.show:
             lines.append(" · ".join(shape(value.type) for value in block.closing))
-        copies = element.copies if isinstance(element, Repeat) else ()
-        is_open = bool(title) or self._opens(block, copies[0] if copies else block)
+        is_open = shown_alone or self.opens(element)
         if is_open and not note:
             only = block.only
             if only is not None:
                 return self._merged(block, element, only, width, name + times)
-        inside = replace(self.inside(), alone=bool(title))
+        inside = replace(self.inside(), alone=shown_alone)
         inner = inside.body(block, element) if is_open else None
         if inner is not None and block.result:
             inner = stack([inner, self._pin(block.result, block.own[-1])])
@@ -393,8 +402,9 @@ class Layout:
             read = self.view.told(element)
             told += [f"from {', '.join(read)}"] if read else []
             lines = [*wrapped(", ".join(told), SIZES["note"], wide), *lines] if told else lines
-        weights, _ = self.view.shared(block.path)
-        lines += [weights] if weights else []
+        # What is shown alone stands for all that use its weights.
+        weights = "" if shown_alone else self.view.weights(element, block.path)
+        lines += [weights] if weights and weights not in lines else []
         heading = Heading(title, figures, tuple(lines))
         w = max(width, heading.w + 2 * PAD)
         if inner is None:
@@ -422,7 +432,12 @@ class Layout:
 
         spare = 6.0 if times else 0.0
         outs = (0.0,) if inner is None else inner.outs
-        return Piece(w + spare, h + spare, axis, draw, outs=outs)
+        piece = Piece(w + spare, h + spare, axis, draw, outs=outs)
+        if inner is not None and isinstance(element, Repeat) and element.abreast:
+            # All of them go in and out where the one does that is shown.
+            lanes = spread(piece, block).lanes
+            return replace(piece, lanes=lanes * element.count, outs=outs * element.count)
+        return piece
 
     def _steps(self, block: Block) -> Dim | None:
         """How often the block of a recurrence runs that is not written out; None of other blocks."""

@@ -262,6 +262,9 @@ class _Region:
                 tangle = self._tangle(gap, a, b, passes=passes, through=True)
             return [tangle]
         parts = self._parts(gap)
+        if parts and merge is None and b < self.out:
+            # What reads several parts of what is split has one line from it, as where nothing is between.
+            direct = min(direct, 1)
         if len(parts) + direct > 1 and not self._is_one_line(parts, b, merge):
             branches = [
                 (self._slot(part, b), _flat(self._branch(part, a, b, depth + 1))) for part in parts
@@ -320,7 +323,7 @@ class _Region:
     def _goes_on(self, gap: list[int], b: int) -> bool:
         """Whether `b` is one more of the blocks that lead to it, and reads what they read too."""
         item = self.items[b] if b < self.out else None
-        if not isinstance(item, Block) or len(item.opening) < 2 or gives(item) > 1:
+        if not isinstance(item, Block) or len(item.opening) < 2:
             return False
         return any((v, b) in self.edges and self._alike(v, b) for v in gap)
 
@@ -376,9 +379,9 @@ class _Region:
         pairs += [(a, v) for v in ends if (a, v) in self.edges]
         links = [((number[v], number[w]), link) for v, w in pairs for link in self.links[v, w]]
         if through:
-            links.append(((end - 1, end), (0, 0)))
+            links += [((end - 1, end), (k, k)) for k in range(self._given(b))]
         edges = {edge: None for edge, _ in sorted(links)}
-        entries, exits = self._given(a), 1 if through else self._read(b)
+        entries, exits = self._given(a), self._given(b) if through else self._read(b)
         path = {(i, i + 1) for i in range(IN, end)}
         plain = entries == 1 == max(map(gives, items), default=1) and not self._shares(inside)
         # What flows in leads to nothing that begins by itself.

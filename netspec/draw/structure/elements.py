@@ -148,12 +148,16 @@ class Port:
 
 @record(eq=False, slots=False)
 class Repeat:
-    """`element` n times over; `note` says how the first differs from it."""
+    """`element` n times over; `note` says how the first differs from it.
+
+    Copies that are `abreast` stand side by side: each reads tensors of its own and gives its own.
+    """
 
     element: Element
     count: int
     note: str = ""
     copies: tuple[Element, ...] = ()
+    abreast: bool = False
 
 
 @record(eq=False, slots=False)
@@ -175,7 +179,7 @@ def reads(element: Element) -> int:
             # All of what flows into the passes of a recurrence is drawn as one.
             return 1
         case Repeat():
-            return reads(element.element)
+            return reads(element.element) * (element.count if element.abreast else 1)
         case Series() if element.items:
             return reads(element.items[0])
         case Tangle():
@@ -189,7 +193,7 @@ def gives(element: Element) -> int:
         case Block():
             return max(1, len(element.closing))
         case Repeat():
-            return gives(element.element)
+            return gives(element.element) * (element.count if element.abreast else 1)
         case Series() if element.items:
             return gives(element.items[-1])
         case Tangle():

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 from netspec.draw.structure.elements import Element, Port, Series, Tangle, gives, reads
 
+# So many of one kind side by side are one.
+FEWEST = 3
 Link = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -81,6 +83,79 @@ def repeated(
         return repeat(members, besides[id(members[0])]) if len(members) > 1 else members[0]
 
     return _merged(tangle.items, links, runs, tangle.entries, tangle.exits, one)
+
+
+def together(
+    tangle: Tangle, keys: Sequence[object], one: Callable[[Sequence[Element]], Element]
+) -> Tangle:
+    """The tangle with items of equal `keys` that stand side by side as one; those without a key stay.
+
+    Three at least make one, and none of them may need what another gives. What the item of several
+    reads and gives is what they do, one after the other.
+    """
+    members: dict[object, list[int]] = {}
+    for v, key in enumerate(keys):
+        if key is not None:
+            members.setdefault(key, []).append(v)
+    groups = [{id(tangle.items[v]) for v in group} for group in members.values()]
+    for own in groups:
+        if len(own) >= FEWEST:
+            places = [v for v, item in enumerate(tangle.items) if id(item) in own]
+            tangle = _abreast(tangle, places, one)
+    return tangle
+
+
+def loosened(tangle: Tangle, apart: Callable[[Element], bool]) -> Tangle:
+    """The tangle without those of its chains that hold something that is to stand `apart`."""
+    items: list[Element] = []
+    first, last = {-1: -1}, {-1: -1}
+    inner: list[Link] = []
+    for v, item in enumerate(tangle.items):
+        chain = item if isinstance(item, Series) and not (item.arcs or item.asides) else None
+        parts = chain.items if chain and any(map(apart, chain.items)) else (item,)
+        first[v], last[v] = len(items), len(items) + len(parts) - 1
+        for i, part in enumerate(parts[:-1], len(items)):
+            inner += [((i, i + 1), (k, k)) for k in range(gives(part))]
+        items += parts
+    first[len(tangle.items)] = len(items)
+    outer = zip(tangle.edges, tangle.ports, strict=True)
+    links = sorted([*inner, *(((last[a], first[b]), port) for (a, b), port in outer)])
+    edges, ports = tuple(edge for edge, _ in links), tuple(port for _, port in links)
+    return Tangle(tuple(items), edges, ports, tangle.entries, tangle.exits)
+
+
+def _abreast(
+    tangle: Tangle, group: Sequence[int], one: Callable[[Sequence[Element]], Element]
+) -> Tangle:
+    items = tangle.items
+    count, end = len(items), len(items)
+    after = _Links([*zip(tangle.edges, tangle.ports, strict=True)]).after
+    reached, todo = set[int](), [b for v in group for (_, b), _ in after[v]]
+    while todo:
+        v = todo.pop()
+        if v not in reached:
+            reached.add(v)
+            todo += [b for (_, b), _ in after[v]]
+    if not reached.isdisjoint(group):
+        return tangle
+    # What needs none of them stands before, what needs one of them behind.
+    order = [*(v for v in range(count) if v not in reached and v not in group)]
+    place = {v: i for i, v in enumerate(order)} | dict.fromkeys(group, len(order))
+    later = [v for v in range(count) if v in reached and v != end]
+    place |= {v: len(order) + 1 + i for i, v in enumerate(later)}
+    place |= {-1: -1, end: len(order) + 1 + len(later)}
+    copy = {v: j for j, v in enumerate(group)}
+    wide_in, wide_out = reads(items[group[0]]), gives(items[group[0]])
+    links = sorted(
+        (
+            (place[a], place[b]),
+            (copy.get(a, 0) * wide_out + out, copy.get(b, 0) * wide_in + into),
+        )
+        for (a, b), (out, into) in zip(tangle.edges, tangle.ports, strict=True)
+    )
+    found = (*(items[v] for v in order), one([items[v] for v in group]), *(items[v] for v in later))
+    edges, ports = tuple(edge for edge, _ in links), tuple(port for _, port in links)
+    return Tangle(found, edges, ports, tangle.entries, tangle.exits)
 
 
 def _runs(count: int, follower: dict[int, int]) -> list[list[int]]:

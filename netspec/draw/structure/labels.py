@@ -115,7 +115,7 @@ def tag(node: Node) -> str:
 
 def dim(size: Dim) -> str:
     """A size as text; `…` for a formula that is too long to stand in a picture."""
-    text = _ceilings(str(size))
+    text = str(size) if isinstance(size, int) else _ceilings(str(size))
     return text if len(text) <= _LONGEST_SIZE else "…"
 
 
@@ -127,6 +127,8 @@ def product(sizes: Iterable[Dim]) -> str:
 
 def _is_sum(text: str) -> bool:
     """Whether a formula is a sum, outside of what is in brackets."""
+    if " " not in text:
+        return False
     outside, depth = "", 0
     for letter in text:
         depth += {"(": 1, ")": -1}.get(letter, 0)

@@ -53,7 +53,11 @@ def naming(graph: Graph) -> Naming:
     for node in graph.nodes:
         if node.head is not None:
             continue
-        far = [v.node for v in found.lined(node) if at[node] - at[v.node] > _FAR]
+        lined = found.lined(node)
+        far = [v.node for v in lined if at[node] - at[v.node] > _FAR]
+        if len(lined) == 1 and all(len(graph.consumers[source]) == 1 for source in far):
+            # One follows the other, whatever else is made between them.
+            continue
         ported = _ported(graph, node)
         given = [
             source for source in dict.fromkeys(far) if _is_given(source) and source not in ported

@@ -14,6 +14,7 @@ from typing import Any
 
 from netspec.draw.structure.decompose import decompose
 from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step
+from netspec.draw.structure.knots import FEWEST
 from netspec.draw.structure.labels import data_inputs, is_elementwise, is_minor
 from netspec.draw.structure.ladders import NEXT, inherited, named
 from netspec.draw.structure.telling import NOTHING, Telling
@@ -84,7 +85,18 @@ class _Reader:
         for output in self.graph.outputs:
             self._leave(output.value.node, set(), ends)
         several = (call for call, nodes in ends.items() if len(nodes) > 1)
-        return frozenset(c for c in several if not (c.recurrent or self._mixes(c)))
+        kept = self._applied
+        return frozenset(c for c in several if not (c.recurrent or c in kept or self._mixes(c)))
+
+    @cached_property
+    def _applied(self) -> frozenset[Call]:
+        """Blocks that are applied side by side with the same weights: they are drawn as one card."""
+        found: dict[object, list[Call]] = {}
+        for call, nodes in self._members.items():
+            owners = tuple(n.owner for n in nodes if n.op.weights(*n.input_types))
+            if owners and call.component is not None:
+                found.setdefault((call.block, call.span, owners), []).append(call)
+        return frozenset(call for calls in found.values() if len(calls) >= FEWEST for call in calls)
 
     @cached_property
     def _members(self) -> dict[Call, list[Node]]:
@@ -205,7 +217,7 @@ class _Reader:
         inside = set(nodes)
         found = {v: None for n in nodes for v in self.telling.lined(n) if v.node not in inside}
         around = set(container.ancestors())
-        # Those that one block gives are read in its order.
+        # Those that one block gives are read in its order; what follows one like it reads as that does.
         sources: dict[Call, list[Value]] = {}
         for value in found:
             outer = (
@@ -213,7 +225,7 @@ class _Reader:
                 if value.node.call
                 else []
             )
-            if outer:
+            if outer and outer[-1].definition != container.definition:
                 sources.setdefault(outer[-1], []).append(value)
         ordered = {
             call: iter(sorted(values, key=lambda value: (value.node.index, value.index)))

@@ -19,7 +19,7 @@ from netspec.draw.structure.elements import (
     Tangle,
     nodes_of,
 )
-from netspec.draw.structure.knots import knot, repeated
+from netspec.draw.structure.knots import FEWEST, knot, loosened, repeated, together
 from netspec.draw.structure.labels import family, label, spelling, tag
 from netspec.graph.checked import Call, Node
 from netspec.ops.declare.operator import Operator
@@ -36,6 +36,8 @@ def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     marks = marks or {}
     inner = partial(fold, marks=marks)
     items = tuple(_folded(item, marks) for item in series.items)
+    if not (series.arcs or series.asides):
+        items = _apart(items)
     runs = _Runs(items, series, marks)
     found: list[Element] = []
     where: dict[int, int] = {}
@@ -59,6 +61,29 @@ def fold(series: Series, marks: Mapping[Node, str] | None = None) -> Series:
     return Series(tuple(found), tuple(arcs), asides, tuple(map(inner, series.makers)))
 
 
+def _apart(items: tuple[Element, ...]) -> tuple[Element, ...]:
+    """Equal branches one after the other, what follows the last of them alone as a layer of its own.
+
+    So a norm at the end of a stack of residuals does not make its last one another.
+    """
+    found: list[Element] = []
+    for item in items:
+        before = found[-1] if found else None
+        if (
+            isinstance(item, Parallel)
+            and isinstance(before, Parallel)
+            and item.join
+            and before.join
+        ):
+            count, nodes = len(before.join.nodes), item.join.nodes
+            bare = replace(item, join=replace(item.join, nodes=nodes[:count]))
+            if len(nodes) > count and not item.join.blocks and signature(bare) == signature(before):
+                found += [bare, Step(nodes[count:])]
+                continue
+        found.append(item)
+    return tuple(found)
+
+
 def _folded(element: Element, marks: Mapping[Node, str]) -> Element:
     """The element with what is in it folded; that of which nothing is marked is folded once."""
     if marks and not marks.keys().isdisjoint(nodes_of(element)):
@@ -72,7 +97,9 @@ def _unmarked(element: Element) -> Element:
 
 
 def _knotted(element: Element, marks: Mapping[Node, str]) -> Element:
-    """A tangle with equal blocks that follow each other as one."""
+    """A tangle with equal blocks that follow each other as one; so too what uses the same weights abreast."""
+    if isinstance(element, Parallel):
+        return _side_by_side(element, marks)
     if not isinstance(element, Tangle):
         return element
     keys = [
@@ -81,7 +108,41 @@ def _knotted(element: Element, marks: Mapping[Node, str]) -> Element:
     ]
     folded = repeated(element, keys, _alike)
     links = [*zip(folded.edges, folded.ports, strict=True)]
-    return knot(folded.items, links, folded.entries, folded.exits)
+    return _with_abreast(knot(folded.items, links, folded.entries, folded.exits), marks)
+
+
+def _with_abreast(tangle: Tangle, marks: Mapping[Node, str]) -> Tangle:
+    """A tangle in which blocks that do the same with the same weights side by side are one."""
+    chains = [item.items if isinstance(item, Series) else (item,) for item in tangle.items]
+    keys = Counter(key for chain in chains for item in chain if (key := _shared(item, marks)))
+    several = {key for key, count in keys.items() if count >= FEWEST}
+    if not several:
+        return tangle
+    loose = loosened(tangle, lambda item: _shared(item, marks) in several)
+    found = together(loose, [_shared(item, marks) for item in loose.items], _abreast)
+    links = [*zip(found.edges, found.ports, strict=True)]
+    return knot(found.items, links, found.entries, found.exits)
+
+
+def _shared(element: Element, marks: Mapping[Node, str]) -> object:
+    """Equal for blocks that do the same with the same weights; None of what has no weights."""
+    if not marks or not isinstance(element, Block):
+        return None
+    owners = tuple(n.owner for n in element.nodes if n.op.weights(*n.input_types))
+    return (signature(element), owners, _marks_of(element, marks)) if owners else None
+
+
+def _abreast(copies: Sequence[Element]) -> Repeat:
+    return Repeat(copies[0], len(copies), "one for each input", (*copies,), abreast=True)
+
+
+def _side_by_side(parallel: Parallel, marks: Mapping[Node, str]) -> Parallel:
+    """Branches with one branch in place of those that are the same block with the same weights."""
+    alone = [b.items[0] if len(b.items) == 1 and not b.asides else None for b in parallel.branches]
+    keys = [item and _shared(item, marks) for item in alone]
+    if len(keys) < FEWEST or keys[0] is None or any(key != keys[0] for key in keys):
+        return parallel
+    return replace(parallel, branches=(Series((_abreast([item for item in alone if item]),)),))
 
 
 def _alike(copies: Sequence[Element], others: int) -> Repeat:
@@ -125,7 +186,8 @@ class _Runs:
         self.items = items
         self.marked = [_marks_of(item, marks) for item in items]
         self.keys = [
-            (signature(item), marked) for item, marked in zip(items, self.marked, strict=True)
+            (signature(item), marked, _borrows(item) if marks else ())
+            for item, marked in zip(items, self.marked, strict=True)
         ]
         self.arcs = sorted(series.arcs)
         # Only the last copy of a repeat may be read from aside, only the first may read so.
@@ -195,6 +257,16 @@ def _marks_of(element: Element, marks: Mapping[Node, str]) -> tuple[str, ...]:
     return tuple(marks.get(node, "") for node in nodes)
 
 
+def _borrows(element: Element) -> tuple[bool, ...]:
+    """Which layers use the weights of others; a block that does is like the one whose it uses.
+
+    Its card says so of all copies, where layers say whose weights they are.
+    """
+    if isinstance(element, Block):
+        return ()
+    return tuple(node.owner != node.path for node in nodes_of(element))
+
+
 def _ladder(at: int, count: int, inside: set[tuple[int, int]]) -> str | None:
     """How the arcs inside a run read in words; None where they follow no rule."""
     if not inside:
@@ -241,7 +313,6 @@ def _says(node: Node) -> object:
         (_does(node.op) if node.inputs else node.path),
         reads,
         node.frozen,
-        node.owner != node.path,
     )
 
 

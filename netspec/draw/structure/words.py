@@ -56,6 +56,7 @@ _AFTER: dict[str, Callable[[Any], str]] = {
     "axis": lambda value: f"along {value}",
     "by": lambda value: f"into {number(value)}",
     "heads": lambda value: counted(value, "head"),
+    "within": lambda value: f"within {value} steps",
     "kv_heads": lambda value: f"{value} for keys",
     "base": lambda value: f"base {number(value)}",
     "scale": lambda value: f"scale {number(value)}",
@@ -126,7 +127,7 @@ def _flat(size: Any) -> set[int]:
 
 
 _EVERYWHERE = frozenset(
-    {"groups", "dilation", "fixed", "shift", "spaced", "by", "kv_heads", "axis"}
+    {"groups", "dilation", "fixed", "shift", "spaced", "by", "within", "kv_heads", "axis"}
 )
 
 
@@ -223,6 +224,9 @@ def _border(node: Node) -> str:
     if amount is None:
         return "".join(start)
     pairs = amount if isinstance(amount, tuple) else (amount,)
+    if len(node.input_types[0].spatial) == 1 and len(pairs) == 2:
+        # Of one axis the two are its sides.
+        pairs = (pairs,)
     if all(not isinstance(pair, tuple) or pair[0] == pair[1] for pair in pairs):
         sizes = [pair[0] if isinstance(pair, tuple) else pair for pair in pairs]
         return number(tuple(sizes) if len(set(sizes)) > 1 else sizes[0])

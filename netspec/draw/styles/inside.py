@@ -71,6 +71,11 @@ def _numberless(text: str) -> str:
     return sub(r"[\d.,]+( \w+?)s?\b|[\d.]+", r"\1", text)
 
 
+def _panel(block: Block) -> object:
+    """Equal for blocks whose insides have one panel: blocks closed in it have their own."""
+    return form(block, inner=False)
+
+
 class _Insides:
     def __init__(self, layout: Layout, series: Series) -> None:
         view = layout.view
@@ -78,10 +83,11 @@ class _Insides:
         opened = replace(view, depth=1, expand=(), only=None, first=False, wrappers=True)
         self.layout = replace(layout, view=opened)
         self.closed: dict[object, Block] = {}
+        self.seen: set[object] = set()
         self.titles: dict[object, str] = {}
         self.around = _around(series)
         drawn = list(_drawn(layout, series))
-        shown = {form(block) for block, is_open in drawn if is_open}
+        shown = {_panel(block) for block, is_open in drawn if is_open}
         for block, is_open in drawn:
             if not is_open:
                 self._add(block, shown)
@@ -91,29 +97,37 @@ class _Insides:
         for block in (
             blocks_of(structure(view.graph, telling=telling(view.graph))) if self.closed else ()
         ):
-            self.instances.setdefault(form(block), []).append(block)
-            self.forms.setdefault(block.call.block, set()).add(form(block))
+            self.instances.setdefault(_panel(block), []).append(block)
+            self.forms.setdefault(block.call.block, set()).add(_panel(block))
 
     def _add(self, block: Block, shown: set[object]) -> None:
         """A closed block, and after it those that are closed inside of it."""
-        key = form(block)
+        key = _panel(block)
+        whole = form(block)
         if key in self.closed or key in shown:
             if block.result and key in self.closed and not self.closed[key].result:
                 # What it reads and gives has names.
                 self.closed[key] = block
+            if whole not in self.seen:
+                self._add_inside(block, whole, shown)
             return
         title, only = block.call.block, block.only
         inner = only.element if isinstance(only, Repeat) else only
-        if isinstance(inner, Block) and not {form(inner)} & {*self.closed, *shown}:
+        if isinstance(inner, Block) and not {_panel(inner)} & {*self.closed, *shown}:
             # What holds nothing but another block is shown with what that does.
             shown.add(key)
             times = f" ×{only.count}" if isinstance(only, Repeat) else ""
-            title, block, key = f"{title}: {inner.call.block}{times}", inner, form(inner)
+            title, block, key = f"{title}: {inner.call.block}{times}", inner, _panel(inner)
         self.closed[key] = block
         self.titles[key] = f"inside {title}"
+        self._add_inside(block, whole, shown)
+
+    def _add_inside(self, block: Block, whole: object, shown: set[object]) -> None:
+        """What is closed in a block, whose form is `whole`."""
+        self.seen.add(whole)
         for inside, is_open in _drawn(self.layout.inside(), block.body):
             if is_open:
-                shown.add(form(inside))
+                shown.add(_panel(inside))
             else:
                 self._add(inside, shown)
 
@@ -182,15 +196,15 @@ def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
         case Step():
             yield from ((block, False) for block in element.blocks)
         case Block():
-            yield from _block(layout, element, element)
+            yield from _block(layout, element, layout.opens(element))
         case Repeat(element=Block() as block, copies=copies):
             first = copies[0] if copies else block
             assert isinstance(first, Block)
-            is_open = layout.view.is_open(block, first.path, layout.depth)
+            is_open = layout.opens(element)
             # A first that is open too, but for what its note says, is shown where that says nothing.
             if (not is_open or "first differs" in element.note) and form(first) != form(block):
                 yield first, False
-            yield from _block(layout, block, first)
+            yield from _block(layout, block, is_open)
         case Repeat():
             yield from _drawn(layout, element.element)
         case Series():
@@ -211,8 +225,7 @@ def _drawn(layout: Layout, element: Element) -> Iterator[tuple[Block, bool]]:
                 yield from _drawn(layout, item)
 
 
-def _block(layout: Layout, block: Block, first: Block) -> Iterator[tuple[Block, bool]]:
-    is_open = layout.view.is_open(block, first.path, layout.depth)
+def _block(layout: Layout, block: Block, is_open: bool) -> Iterator[tuple[Block, bool]]:
     if block.head and not is_open and isinstance(block.only, Block):
         # A head that is one block is that block.
         yield block.only, False

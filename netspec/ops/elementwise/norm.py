@@ -7,6 +7,7 @@ large beside the deviation. Centring first costs one pass and makes them exact t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange
@@ -25,6 +26,7 @@ from netspec.ops.declare.linear import (
 from netspec.ops.declare.operator import Elementwise
 from netspec.ops.declare.params import count, flag, real, scheme_of
 from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
+from netspec.ops.declare.schemes import Constant as Everywhere
 from netspec.ops.declare.schemes import Ones, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.sizes.conditions import at_least
@@ -127,10 +129,39 @@ class _ShiftedNorm(_SampleNorm):
         ]
 
 
-class LayerNorm(_ShiftedNorm):
+class _ChannelNorm(_SampleNorm):
+    """Normalises over the channels at each position. What scales them may be kept from a number on."""
+
+    offset: float = real(
+        0.0, doc="what the trained scale is added to: 1 where it is kept from one on"
+    )
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        scale, *rest = super().weights(*inputs) or (None,)
+        if scale is None:
+            return ()
+        if self.offset and self.init is None:
+            scale = replace(scale, init=Everywhere(1 - self.offset))
+        return (scale, *rest)
+
+    def _scale(self, trained: Any) -> Any:
+        """What channels are multiplied by, of the trained tensor; None without one."""
+        return trained + self.offset if self.offset and trained is not None else trained
+
+    def _added(self, graph: Builder, scale: str) -> str:
+        """The name of what channels are multiplied by, of the trained tensor's."""
+        import numpy as np
+
+        if not (self.offset and self.affine):
+            return scale
+        return graph.node("Add", [scale, graph.constant(np.float32(self.offset))])
+
+
+class LayerNorm(_ChannelNorm, _ShiftedNorm):
     """Layer normalisation (Ba et al. 2016) over the channels at each position, as ConvNeXt does.
 
-    (C, *sizes) to the same shape. Over all of a map it is `groupnorm(1)`.
+    (C, *sizes) to the same shape. Over all of a map it is `groupnorm(1)`. With `offset=1` it multiplies by
+    1 + weight, as Nemotron's.
     """
 
     spelling = "layernorm"
@@ -139,6 +170,7 @@ class LayerNorm(_ShiftedNorm):
         ("6x4x5", "layernorm(eps=1e-6)"),
         ("4x7", "layernorm(affine=no)"),
         ("4x7", "layernorm(bias=no)"),
+        ("4x7", "layernorm(offset=1)"),
     )
 
     bias: bool = flag(True, doc="has a trained shift beside the trained scale")
@@ -148,7 +180,7 @@ class LayerNorm(_ShiftedNorm):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         last = inputs[0].movedim(1, -1)
-        scale, shift = weights.get("weight"), weights.get("bias")
+        scale, shift = self._scale(weights.get("weight")), weights.get("bias")
         norm = torch.nn.functional.layer_norm(last, last.shape[-1:], scale, shift, self.eps)
         return norm.movedim(-1, 1)
 
@@ -159,27 +191,32 @@ class LayerNorm(_ShiftedNorm):
         name = self._centred(graph, inputs[0].name, [1])
         if rank > 1:
             name = graph.node("Transpose", [name], perm=[0, *range(2, rank + 1), 1])
-        name = graph.layer_norm(name, scale, shift, self.eps)
+        name = graph.layer_norm(name, self._added(graph, scale), shift, self.eps)
         if rank > 1:
             name = graph.node("Transpose", [name], perm=[0, rank, *range(1, rank)])
         return name
 
 
-class RmsNorm(_SampleNorm):
+class RmsNorm(_ChannelNorm):
     """Division by the root mean square of the channels at each position (Zhang and Sennrich 2019).
 
-    (C, *sizes) to the same shape.
+    (C, *sizes) to the same shape. With `offset=1` it multiplies by 1 + weight, as Gemma's.
     """
 
     spelling = "rmsnorm"
-    examples = (("5", "rmsnorm"), ("6x4x5", "rmsnorm(eps=0.001)"), ("4x7", "rmsnorm(affine=no)"))
+    examples = (
+        ("5", "rmsnorm"),
+        ("6x4x5", "rmsnorm(eps=0.001)"),
+        ("4x7", "rmsnorm(affine=no)"),
+        ("4x7", "rmsnorm(offset=1)"),
+    )
 
     eps: float = real(1e-6, low=_LEAST, doc="added to the mean square")
     affine: bool = flag(True, doc="has a trained scale")
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         last = inputs[0].movedim(1, -1)
-        scale = weights.get("weight")
+        scale = self._scale(weights.get("weight"))
         return torch.nn.functional.rms_norm(last, last.shape[-1:], scale, self.eps).movedim(-1, 1)
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
@@ -192,7 +229,7 @@ class RmsNorm(_SampleNorm):
         name = graph.node("Div", [name, root])
         if not self.affine:
             return name
-        return graph.node("Mul", [name, graph.channel_weight("weight", rank)])
+        return graph.node("Mul", [name, self._added(graph, graph.channel_weight("weight", rank))])
 
 
 class L2Norm(Elementwise):

@@ -6,8 +6,6 @@ import json
 import os
 import resource
 import struct
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from itertools import islice
@@ -17,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from support.checkpoint_files import refusal, saved, state
+from support.forked import Forks
 from support.loaders import KINDS, read_mutant
 from support.mutants import mutants
 
@@ -172,7 +171,7 @@ def test_a_broken_header_of_an_array_is_refused(text: str, net: Built, tmp_path:
     ids=" ".join,
 )
 def test_what_is_no_regular_file_is_refused_at_once(
-    kind: str, words: tuple[str, ...], net: Built, tmp_path: Path
+    kind: str, words: tuple[str, ...], net: Built, forked: Forks, tmp_path: Path
 ) -> None:
     (tmp_path / "net.ns").write_text(f"input 3x8x8\n{NET}")
     saved(state(net(NET)), tmp_path / "whole.npz")
@@ -183,13 +182,10 @@ def test_what_is_no_regular_file_is_refused_at_once(
         place.mkdir()
     else:
         place.symlink_to("/dev/zero")
-    line = [sys.executable, "-m", "netspec", *words]
-    done = subprocess.run(
-        line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100
-    )
-    assert done.returncode == 1
-    assert "not a regular file" in done.stderr
-    assert len(done.stderr.splitlines()) <= 2
+    ended = forked.run(words, tmp_path)
+    assert ended.status == 1
+    assert "not a regular file" in ended.err
+    assert len(ended.err.splitlines()) <= 2
 
 
 # --- mutants

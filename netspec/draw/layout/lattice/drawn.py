@@ -64,7 +64,7 @@ def lattice(
     if len(wires.items) > _MOST_ITEMS or len(wires.links) > _MOST_LINKS:
         return None
     levels = _Levels(wires, layout, graph)
-    if len(levels.names) < _LEAST_LEVELS:
+    if len(levels.names) < _LEAST_LEVELS or levels.are_mixed:
         return None
     pieces = [_boxed(item, layout) for item in wires.items]
     found = grid(wires, levels.spans, [piece.h for piece in pieces])
@@ -153,6 +153,12 @@ class _Levels:
         row = self.rows.get(resolution(kinds[at])) if kinds else None
         return row if row is not None and span.top <= row <= span.bottom else None
 
+    @property
+    def are_mixed(self) -> bool:
+        """Whether there are three sizes of maps or more, and as many lengths of sequences."""
+        ranks = [name.count("×") for name in self.names if name]
+        return sum(rank > 0 for rank in ranks) >= _LEAST_LEVELS <= ranks.count(0)
+
     def returning(self, found: Grid) -> int:
         """In how many levels something stands in more than one column, of what no chain is.
 
@@ -192,12 +198,16 @@ def _streams(item: Element) -> bool:
 
 def _read(item: Element) -> tuple[TensorType, ...]:
     """The types of what a block reads; of repeats, of what the first does."""
+    if isinstance(item, Repeat) and item.abreast:
+        return tuple(kind for copy in item.copies for kind in _read(copy))
     block = item.copies[0] if isinstance(item, Repeat) and item.copies else item
     return block.opening if isinstance(block, Block) else ()
 
 
 def _given(item: Element) -> tuple[TensorType, ...]:
     """The types of what a block gives; of repeats, of what the last does."""
+    if isinstance(item, Repeat) and item.abreast:
+        return tuple(kind for copy in item.copies for kind in _given(copy))
     block = item.element if isinstance(item, Repeat) else item
     if not isinstance(block, Block):
         return ()
