@@ -116,6 +116,15 @@ NETS: dict[str, tuple[str, tuple[int, ...]]] = {
         IDS,
     ),
     "vit_b_16": ("torchvision.models.vit_b_16()", IMAGE),
+    "crossvit_tiny_240": ("timm.create_model('crossvit_tiny_240')", (3, 240, 240)),
+    "dla34": ("timm.create_model('dla34')", IMAGE),
+    "eca_nfnet_l0": ("timm.create_model('eca_nfnet_l0')", IMAGE),
+    "eva02_tiny_patch14_224": ("timm.create_model('eva02_tiny_patch14_224')", IMAGE),
+    "gcvit_xxtiny": ("timm.create_model('gcvit_xxtiny')", IMAGE),
+    "hiera_tiny_224": ("timm.create_model('hiera_tiny_224')", IMAGE),
+    "mvitv2_tiny": ("timm.create_model('mvitv2_tiny')", IMAGE),
+    "resnetv2_50x1_bit": ("timm.create_model('resnetv2_50x1_bit')", IMAGE),
+    "volo_d1_224": ("timm.create_model('volo_d1_224')", IMAGE),
 }
 # Written with open heights and widths too: fully convolutional ones, and classifiers.
 OPEN = (

@@ -220,6 +220,7 @@ NETS: dict[str, tuple[str, str, str, str]] = {
         "image",
     ),
     "pvt": ("PvtModel", "PvtConfig", "image_size=64, num_encoder_blocks=2, depths=[1, 1], sequence_reduction_ratios=[4, 2], hidden_sizes=[16, 32], patch_sizes=[4, 2], strides=[4, 2], num_attention_heads=[1, 2], mlp_ratios=[2, 2]", "image"),
+    "sam_vision": ("SamVisionModel", "SamVisionConfig", "image_size=64, patch_size=16, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, mlp_dim=128, output_channels=16, window_size=3, global_attn_indexes=[1]", "image"),
     "dpt": ("DPTForDepthEstimation", "DPTConfig", f"{IMAGE}, backbone_out_indices=[0, 0, 1, 1], neck_hidden_sizes=[8, 16, 32, 32], fusion_hidden_size=16", "image"),
     "yolos": ("YolosModel", "YolosConfig", "image_size=[64, 64], patch_size=16, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128, num_detection_tokens=5", "image"),
     "videomae": ("VideoMAEModel", "VideoMAEConfig", f"{IMAGE.replace('64,', '32,', 1)}, num_frames=4, tubelet_size=2", "video"),

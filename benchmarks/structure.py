@@ -1,10 +1,14 @@
 """Shipped nets written as ONNX files and read back: how short the specs are, how fast, and whether proven.
 
-`python benchmarks/structure.py [NET ...] [--forms plain,...] [--light]` reads the file of each net, with its
-names and with all of them replaced by numbers, and the file of the text that this gives: the same text again.
-It adds what it finds to benchmarks/results/structure.json; without nets it goes through those that are
-not in it, so that it can be stopped. `--light` runs half as many nets: the file without names is read and
-its text compared, but only the file with names is run beside its spec. Rows without `error` were not run.
+`python benchmarks/structure.py [NET ...] [--forms plain,...] [--light] [--proven N]` reads the file of each
+net, with its names and with all of them replaced by numbers, and the file of the text that this gives: the
+same text again. It adds what it finds to benchmarks/results/structure.json; without nets it goes through
+those that are not in it, so that it can be stopped. `--light` runs half as many nets: the file without names
+is read and its text compared, but only the file with names is run beside its spec.
+
+Of nets of more than `--proven` parameters the files are hollow, as `hollow.py` writes them: they are read,
+but not run. Their rows have no `error`, and say with `proven_by` which smaller net of the same spec was run,
+null where none was.
 
 The forms of a file: `folded` as `netspec compile` writes it, `plain` with every step as it stands,
 `opset13` and `opset22`, `blocks` with functions. `hand` counts the tokens of the net's own text and of
@@ -19,11 +23,14 @@ import math
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from hollow import hollow
 from specs.test_length import length
 from support.onnx_files import FORMS, scrambled
 
@@ -34,8 +41,8 @@ from netspec.importing.proof import Proof
 from netspec.syntax.files import read_spec, shipped_file, shipped_names
 
 RESULT = Path(__file__).parent / "results" / "structure.json"
-# Parameters of the largest net that is gone through by default: those of a billion take gigabytes.
-MOST = 700e6
+# Parameters of the largest net that is run beside its spec by default.
+PROVEN = 100e6
 
 
 def hand(name: str) -> int:
@@ -97,26 +104,50 @@ def figures(path: Path, *, proven: bool = True) -> tuple[dict[str, Any], str | N
     return row, found.text
 
 
-def measured(name: str, form: str, *, light: bool = False) -> dict[str, Any]:
-    """The figures of one net's file; `light` proves it with its names alone."""
+def measured(name: str, form: str, *, light: bool = False, empty: bool = False) -> dict[str, Any]:
+    """The figures of one net's file.
+
+    `light` proves it with its names alone; `empty` files are hollow, and not proven.
+    """
     net = netspec.load(name)
     row: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        if empty:
+            stack.enter_context(hollow())
         # The net is called after its file.
         places = [Path(folder) / part / f"{net.graph.name}.onnx" for part in ("a", "b", "c")]
         for place in places:
             place.parent.mkdir()
         net.to_onnx(places[0], **FORMS[form])
-        row["named"], text = figures(places[0])
+        row["named"], text = figures(places[0], proven=not empty)
         if text is None:
             return row
-        scrambled(places[0], places[1])
-        row["scrambled"], blind = figures(places[1], proven=not light)
+        scrambled(places[0], places[1], data=not empty)
+        row["scrambled"], blind = figures(places[1], proven=not light and not empty)
+        again: dict[str, str | None] = {}
         for own, told in (("named", text), ("scrambled", blind)):
-            if told is not None:
+            if told is None:
+                continue
+            if told not in again:
                 netspec.load(told).to_onnx(places[2], optimize=False)
-                row[own]["fixed"] = figures(places[2], proven=False)[1] == told
+                again[told] = figures(places[2], proven=False)[1]
+            row[own]["fixed"] = again[told] == told
     return row
+
+
+def sibling(name: str, known: Mapping[str, Any], form: str) -> str | None:
+    """The net with the fewest nodes of the same spec whose file was run beside its text."""
+    file = shipped_file(name)
+    found = [
+        (row[form]["named"]["nodes"], other)
+        for other, row in known.items()
+        if "error" in row.get(form, {}).get("named", {})
+        and (there := shipped_file(other)) is not None
+        and file is not None
+        and there[0] == file[0]
+    ]
+    return min(found)[1] if found else None
 
 
 def main() -> None:
@@ -125,7 +156,9 @@ def main() -> None:
     parser.add_argument("nets", nargs="*")
     parser.add_argument("--forms", default="folded")
     parser.add_argument("--light", action="store_true", help="prove files with their names alone")
-    parser.add_argument("--most", type=float, default=MOST, help="parameters of the largest net")
+    parser.add_argument(
+        "--proven", type=float, default=PROVEN, help="parameters of the largest net that is run"
+    )
     given = parser.parse_args()
     known = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     every = [*shipped_names("lectures"), *shipped_names("today")]
@@ -134,9 +167,10 @@ def main() -> None:
         for form in given.forms.split(","):
             if not given.nets and form in known.get(name, {}):
                 continue
-            if sizes[name] > given.most:
-                continue
-            row = measured(name, form, light=given.light)
+            empty = sizes[name] > given.proven
+            row = measured(name, form, light=given.light, empty=empty)
+            if empty:
+                row["proven_by"] = sibling(name, known, form)
             known.setdefault(name, {"hand": hand(name)})[form] = row
             print(name, form, json.dumps(row), flush=True)
             RESULT.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")

@@ -280,3 +280,29 @@ def test_windows_of_our_own_come_back_to_the_bit(tmp_path: Path) -> None:
     assert found.proof is not None
     assert found.proof.exact
     assert text in found.text
+
+
+def test_windows_are_attended_by_queries_that_are_tiled(tmp_path: Path) -> None:
+    text = """input 8x4x6
+conv1-8/2(act=relu) as query
+@input; partition(2x3); conv1-16; split(2) as k, v
+@query; { | identity | identity }; concat(axis=time); transpose((0, 2, 1))
+{ | identity | identity }; concat(axis=time); transpose((0, 2, 1))
+partition(2x3); attend(2, @k, @v, scores=relative(2)); reassemble(@input, 2x3)
+"""
+    netspec.load(text).to_onnx(tmp_path / "net.onnx")
+    found = import_file(tmp_path / "net.onnx")
+    assert found.proof is not None
+    assert found.proof.exact
+    assert "attend(2, " in found.text
+    assert "relative(2)" in found.text
+
+
+def test_scores_of_relative_places_stay_in_their_windows(tmp_path: Path) -> None:
+    look = "fc-24(over=channels); split(3) as q, k, v; @q; relative_scores(2) as s; @q"
+    text = f"windows(4, fill=yes) {{ {look}; attend(2, @k, @v, scores=@s) }}"
+    netspec.load(f"input 8x6x7\n{text}\n").to_onnx(tmp_path / "net.onnx")
+    found = import_file(tmp_path / "net.onnx")
+    assert found.proof is not None
+    assert found.proof.exact
+    assert words(found).count("relative_scores") == 1

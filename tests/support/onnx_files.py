@@ -42,9 +42,12 @@ def _numbered(graph: onnx.GraphProto, names: dict[str, str]) -> None:
     del graph.value_info[:]
 
 
-def scrambled(path: Path, to: Path) -> None:
-    """Writes a file with every name of nodes and tensors replaced by a number."""
-    model = onnx.load(path)
+def scrambled(path: Path, to: Path, *, data: bool = True) -> None:
+    """Writes a file with every name of nodes and tensors replaced by a number.
+
+    Without its `data`, what says where numbers lie beside it stays as it is.
+    """
+    model = onnx.load(path, load_external_data=data)
     graph = model.graph
     _numbered(graph, {"": ""})
     # A message of protobuf holds at most 2 GiB.

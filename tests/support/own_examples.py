@@ -37,6 +37,7 @@ TRAINED: frozenset[Example] = frozenset(
         ("constant", "3x4x4", "add { | identity | constant(0.5, shape=3) }"),
         ("constant", "3", "constant(ones, shape=2x3)"),
         ("waves", "6x5", "waves(offsets=yes)"),
+        ("relative_scores", "4x5", "waves(offsets=yes) as p; @input; relative_scores(2, @p)"),
     }
 )
 # The same file: sizes that follow from others, or from an end, are numbers in it.
@@ -76,6 +77,7 @@ SPELLINGS: frozenset[Example] = frozenset(
             "conv2-16/2 as moved; @input; conv2-8/2; sigmoid as mask; @input; "
             "deformconv2-6/2(@moved, @mask, pad=((0, 0), (0, 1)), groups=2, bias=no)",
         ),
+        ("fold", "2x6x9", "relu as x; unfold2x3/2(pad=same); fold2x3/2(@x, pad=same)"),
         ("maxpool", "3x8x8", "maxpool3/2(ceil=yes)"),
         ("avgpool", "2x9", "avgpool3/2(ceil=yes, pad=1)"),
         ("lppool", "2x9", "lppool3/2(ceil=yes)"),
@@ -137,25 +139,8 @@ SHORTER: frozenset[Example] = frozenset(
         ("expand", "3x4", "relu as x; parameter(3x4); expand(@x)"),
     }
 )
-_APART: tuple[Example, ...] = (
-    ("unfold", "2x5x6", "unfold3(pad=1)"),
-    ("unfold", "3x7", "unfold3/2(dilation=2, pad=(1, 2))"),
-    ("unfold", "2x6x9", "unfold2x3/2(pad=same)"),
-    ("unfold", "2xHxW", "unfold3(pad=1, stride=2)"),
-    ("fold", "2x5x6", "relu as x; unfold3(pad=1); fold3(@x, pad=1)"),
-    (
-        "fold",
-        "3x8",
-        "relu as x; unfold3/2(dilation=2, pad=(1, 2)); fold3/2(@x, dilation=2, pad=(1, 2))",
-    ),
-    ("fold", "2x6x9", "relu as x; unfold2x3/2(pad=same); fold2x3/2(@x, pad=same)"),
-    ("fold", "2xHxW", "relu as x; unfold3/2(pad=1); fold3/2(@x, pad=1)"),
-)
 # Other steps that compute the same in more tokens: what no rule sees.
 LONGER: dict[Example, str] = {
-    **dict.fromkeys(
-        _APART, "windows laid apart are read as the convolutions by single taps that files have"
-    ),
     (
         "adaptive_avgpool",
         "2xHx9",
@@ -181,25 +166,4 @@ LONGER: dict[Example, str] = {
         "2x3x5",
         "relu as x; gap(keep=yes); sigmoid as keep; @x; scan(@keep)",
     ): "a pooled map is kept where steps slide over it, not where it meets another",
-    **{
-        ("relative_scores", sizes, step): "rows that offsets have are read as places that are taken"
-        for sizes, step in (
-            ("8x2x3", "relu as q; relative_scores(2) as s; @q; attend(2, @q, scores=@s)"),
-            ("6x9", "relative_scores(3, back=yes, far=(4, 2))"),
-            ("4x2x6", "relative_scores(2, keys=1x2, back=yes)"),
-            ("4x7", "relative_scores(1, size=2x3, tokens=1)"),
-            ("4x5", "waves(offsets=yes) as p; @input; relative_scores(2, @p)"),
-            ("6x25", "parameter(6x16) as p; @input; relative_scores(2, @p, far=8, most=20)"),
-        )
-    },
-    (
-        "attend",
-        "6x5",
-        "relu as k; attend(2, @k, softcap=0.5)",
-    ): "scores behind a tanh are read as what they are made of",
-    (
-        "attention",
-        "8x5",
-        "attention(2, softcap=2)",
-    ): "scores behind a tanh are read as what they are made of",
 }

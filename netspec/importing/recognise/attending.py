@@ -13,7 +13,7 @@ from netspec.importing.recognise.rules.sides import sides
 
 Shape = tuple[int, ...]
 # What scores are scaled, changed and hidden by.
-_AROUND = frozenset({"Mul", "Div", "Add", "Sub", "Reshape", "Where"})
+_AROUND = frozenset({"Mul", "Div", "Add", "Sub", "Reshape", "Where", "Tanh"})
 # What is added to scores where a choice replaced them.
 _MASKED = -1e9
 
@@ -31,8 +31,9 @@ def attended(
     `query_order` and `key_order`, which make (..., T, D) and (..., D, S) of queries and keys; `scale` and
     `scales`, a factor of the products and one for each head; `added`, the shapes that the scores had where
     each was added; `causal` and `within`, whether and how far a place sees others; `mask`, the ids that hide
-    keys where they are 0; `turned`, whether it makes (..., E, T) of values (..., E, S); `norm` and `weights`,
-    how each head's queries and keys are normalised; `turning`, by how much they are then turned.
+    keys where they are 0; `softcap`, how large scores may be before; `turned`, whether it makes (..., E, T)
+    of values (..., E, S); `norm` and `weights`, how each head's queries and keys are normalised; `turning`,
+    by how much they are then turned.
     """
     weights, values, turned = node.inputs[0], node.inputs[1], 0
     soft = _softmax(weights, makers, constants, shapes)
@@ -52,6 +53,11 @@ def attended(
         if found.op == "Reshape" and _keeps_pairs(found, shapes):
             name = found.inputs[0]
             continue
+        if found.op == "Tanh" and "softcap" not in given and scales is None and scale > 0:
+            given["softcap"], scale, name = scale, 1.0, found.inputs[0]
+            continue
+        if "softcap" in given and found.op not in ("Mul", "Div"):
+            return None
         if found.op == "Where":
             chosen = masks.chosen(found)
             if chosen is None:
@@ -109,6 +115,7 @@ def attended(
     if sum(item is not None for item in each) > 1:
         return None
     scales = next((item for item in each if item is not None), None)
+    scale *= given.get("softcap", 1.0)
     given |= {"scale": scale * query.scale * key.scale, "scales": scales, **query.given(key)}
     given |= {"added": tuple(shape for _, shape in added), "turned": turned}
     given |= {"query_order": query.order, "key_order": key.order}

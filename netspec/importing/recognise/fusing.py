@@ -53,6 +53,7 @@ class Fusing:
         # Which tensors are made after which.
         self.rank: dict[str, int] = {}
         self.nodes: list[Node] = []
+        self.turnings: dict[object, dict[str, Any] | None] = {}
         # How often each tensor is read, before anything is fused.
         self.reads = Counter(name for node in program.nodes for name in node.inputs)
         self.reads.update(program.outputs)
@@ -88,7 +89,7 @@ class Fusing:
             found = attended(node, self.makers, self.constants, self.shapes, self.program.integers)
             if found is not None:
                 return found
-        turned = rotated(node, self.makers, self.rank, self.constants, self.shapes)
+        turned = rotated(node, self.makers, self.rank, self.constants, self.shapes, self.turnings)
         if turned is not None:
             return turned
         if node.op == "Concat":

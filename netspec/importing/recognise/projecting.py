@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from netspec.importing.files.program import Array
 from netspec.importing.recognise.parts.rows import is_linear, matrix, rows_of
 from netspec.importing.recognise.steps import Step, Wire
+from netspec.ops.registry import REGISTRY
 
 _Part = tuple[Wire, Array, "Array | None"]
 
@@ -40,6 +42,15 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     found = projections(wires, heads, shared[0] if shared else heads)
     if found is None or (out is None and not alone):
         return
+    # What is added to the scores, or a part of that, may read of the queries their places alone.
+    scored = [
+        part.step
+        for wire in step.named.values()
+        for part in (wire, *(wire.step.inputs if wire.step is not None else ()))
+        if part.step is not None and any(read is query for read in part.step.inputs)
+    ]
+    if not all(_sized(part) for part in scored):
+        return
     sources, matrices, biases = zip(*found, strict=True)
     rows, channels = len(matrices[0]), sources[0].sizes[0]
     there = [bias is not None for bias in biases]
@@ -64,11 +75,14 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     end.head, end.given, end.weights = "attention", tuple(given), weights
     end.inputs = (sources[0], *_memory(sources))
     end.named, end.scopes = step.named, step.scopes or end.scopes
-    for wire in step.named.values():
-        # What is added to the scores, or a part of that, reads of the queries their places alone.
-        for part in (wire, *(wire.step.inputs if wire.step is not None else ())):
-            if part.step is not None and part.step.inputs == (query,):
-                part.step.inputs = (sources[0],)
+    for part in scored:
+        part.inputs = (sources[0],)
+
+
+def _sized(step: Step) -> bool:
+    """Whether a step reads nothing but the sizes of one tensor."""
+    word = re.split(r"\W", step.head, maxsplit=1)[0]
+    return len(step.inputs) == 1 and word in REGISTRY and REGISTRY[word].sized_by == 0
 
 
 def projections(wires: Sequence[Wire], heads: int, shared: int) -> list[_Part] | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.parts.running import RUN, run
-from netspec.importing.recognise.steps import number, sizes
+from netspec.importing.recognise.steps import number
 from netspec.importing.recognise.views import View, copies, flat, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 from netspec.ops.vectors.turning import Slowing, map_angles
@@ -35,12 +35,14 @@ def rotated(
     rank: Mapping[str, int],
     constants: Mapping[str, Array],
     shapes: Mapping[str, Shape],
+    known: dict[object, dict[str, Any] | None],
 ) -> Node | None:
     """The turning whose last node this is, of one tensor; None where it is none.
 
     Its attributes: `base`; `axis`, that of the places; `share` of the channels that turn; `neighbours`,
     whether pairs lie side by side; `size` of a map that the last places are; the `nodes` that it was.
-    `rank` says which tensors were made later than others.
+    `rank` says which tensors were made later than others. Nodes that do what others did are not run again:
+    `known` has what came of those.
     """
     if node.op not in ("Add", "Concat", "Reshape"):
         return None
@@ -51,14 +53,35 @@ def rotated(
     if inner is None:
         return None
     nodes, source = inner
-    probe = np.random.default_rng(0).standard_normal(shape)
-    values = run(nodes, {source: probe}, constants, shapes)
-    made = None if values is None else values[node.output]
-    found = _angles(probe, made) if made is not None and made.shape == shape else None
-    if found is None:
+    key = _told(nodes, source, constants, shapes)
+    if key not in known:
+        probe = np.random.default_rng(0).standard_normal(shape)
+        values = run(nodes, {source: probe}, constants, shapes)
+        made = None if values is None else values[node.output]
+        known[key] = _angles(probe, made) if made is not None and made.shape == shape else None
+    turning = known[key]
+    if turning is None:
         return None
-    found["nodes"] = tuple(nodes)
+    found = {**turning, "nodes": tuple(nodes)}
     return Node("Rotary", (source,), node.outputs, found, node.name, node.scopes)
+
+
+def _told(
+    nodes: Sequence[Node], source: str, constants: Mapping[str, Array], shapes: Mapping[str, Shape]
+) -> object:
+    """What nodes do to their source, in the order that they stand in, whatever their tensors are called."""
+    number: dict[str, object] = {source: 0}
+    told: list[object] = []
+    for node in nodes:
+        for name in node.inputs:
+            if name in constants and name not in number:
+                array = constants[name]
+                number[name] = (array.dtype, array.shape, array.tobytes())
+        number |= {name: len(number) + at for at, name in enumerate(node.outputs)}
+        sizes = tuple(shapes.get(name) for name in node.outputs)
+        given = tuple(sorted((key, repr(value)) for key, value in node.attributes.items()))
+        told.append((node.op, tuple(map(number.get, node.inputs)), given, sizes))
+    return tuple(told)
 
 
 def _between(
@@ -233,7 +256,8 @@ def given(turning: Mapping[str, Any], places: Sequence[int]) -> list[str]:
     found += pairs(turning)
     size = turning.get("size")
     if size and tuple(places) != tuple(size):
-        found.append(f"rotary_size={sizes(size) if len(set(size)) > 1 else size[0]}")
+        # Of a sequence, one number would be a map of one axis.
+        found.append(f"rotary_size={'x'.join(map(str, size))}")
     return [item if item.startswith("rotary") else f"rotary_{item}" for item in found]
 
 

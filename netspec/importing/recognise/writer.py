@@ -96,10 +96,27 @@ class Writer:
         found = self.views.get(name)
         return held(self, self.constants[name], self.batch, name, place) if found is None else found
 
-    def settled(self, name: str) -> View:
-        """What a tensor is, of the batch that it has in the file; its axes may be copies."""
+    def settled(self, name: str, across: int | None = None) -> View:
+        """What a tensor is, of the batch that it has in the file; its axes may be copies.
+
+        Channels of the axis `across` are those of the value before parts of it are: they are no places.
+        """
         found = self.copied(name)
+        if across is not None:
+            found = self._turned(found, found.axes[across])
         return self._kept(name, self.parts.settled(found))
+
+    def _turned(self, view: View, channels: Axis) -> View:
+        """The view on a value that has these as channels, where they are one of its axes of places."""
+        own = [axis for axis in view.base[2:] if channels and set(channels) <= set(axis)]
+        if not own:
+            return view
+        order = flat(view.axes)
+        others = sorted(
+            (axis for axis in view.base[1:] if axis is not own[0]),
+            key=lambda axis: min((order.index(a) for a in axis if a in order), default=len(order)),
+        )
+        return self.arranged(view, (view.base[0], own[0], *others))
 
     def view(self, name: str) -> View:
         """The same without copies."""

@@ -23,6 +23,7 @@ from netspec.importing.structure.names import Names
 from netspec.importing.structure.recurrences import contracted
 from netspec.importing.structure.regions import nested, plain
 from netspec.importing.structure.sharing import Ties
+from netspec.importing.structure.shipped import shelf
 from netspec.importing.structure.terms import (
     FOR,
     IDENTITY,
@@ -116,7 +117,7 @@ def _folded(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) ->
 
 def matches(graph: Graph, text: str) -> bool:
     """Whether a text builds the same graph."""
-    built = attempted(Source(f"{graph.name}.ns", text), rolled=True)
+    built = attempted(Source(f"{graph.name}.ns", text), rolled=True, shelf=shelf())
     return built is not None and same(graph, built) is not None
 
 

@@ -16,6 +16,7 @@ from netspec.importing.structure.sharing import Ties
 from netspec.importing.structure.terms import Chain, Item, Tangled
 from netspec.importing.structure.unify import UNSAID
 from netspec.syntax.files import LIBRARY
+from netspec.syntax.units import Shelf
 
 _EXAMPLE = re.compile(r"^# Example: (input [^;]+); (\w+)(?:\((.*)\))?$", re.MULTILINE)
 
@@ -32,6 +33,12 @@ class Shipped:
     words: frozenset[Any]
     compared: tuple[int, ...]
     normed: bool
+
+
+@cache
+def shelf() -> Shelf:
+    """The library as it is read for all texts that are tried."""
+    return Shelf()
 
 
 @cache
@@ -69,7 +76,7 @@ def words_of(items: Sequence[Item]) -> Any:
 
 def made(text: str) -> Chain | None:
     """The chain of a text's steps; None where it cannot be built."""
-    graph = attempted(Source("probe", text))
+    graph = attempted(Source("probe", text), shelf=shelf())
     if graph is None:
         return None
     try:

@@ -35,7 +35,12 @@ def attend(writer: Writer, node: Node) -> View:
 
 def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple[int, int]]:
     """The view, queries, keys and values, and how many heads those have, and these."""
-    views = [_settled(writer, name) for name in node.inputs[:3]]
+    lasts = (
+        node.get("query_order")[-1],
+        node.get("key_order")[-2],
+        -2 if node.get("turned") else -1,
+    )
+    views = [_settled(writer, *pair) for pair in zip(node.inputs[:3], lasts, strict=True)]
     query, key, value = views
     if len(query.axes) != len(key.axes):
         raise Unsaid("its queries and keys have different axes")
@@ -65,6 +70,8 @@ def _attended(writer: Writer, node: Node) -> tuple[View, tuple[Wire, ...], tuple
     given = [str(heads)] * (heads > 1) + ["causal=yes"] * bool(node.get("causal"))
     given += [f"kv_heads={groups}"] * (groups != heads)
     given += [f"within={node.get('within')}"] * ("within" in node.attributes)
+    if "softcap" in node.attributes:
+        given.append(f"softcap={number(node.get('softcap'))}")
     scale, scales = node.get("scale"), node.get("scales")
     weights = _norms(node, width)
     given += [f"qk_norm={node.get('norm')}"] * bool(node.get("norm"))
@@ -119,14 +126,14 @@ def _norms(node: Node, width: int) -> dict[str, Array]:
     return found
 
 
-def _settled(writer: Writer, name: str) -> View:
+def _settled(writer: Writer, name: str, across: int) -> View:
     """Queries, keys or values; trained ones, which come from no input, are the same for every sample.
 
-    A constant's first axis may be samples and heads together.
+    A constant's first axis may be samples and heads together. The axis `across` is of a head's channels.
     """
     array = writer.constants.get(name)
     if array is None:
-        return writer.settled(name)
+        return writer.settled(name, across)
     many = writer.batch.size
     if array.ndim == 3 and many > 1 and len(array) % many == 0:
         whole = array.reshape(many, -1, *array.shape[1:])
@@ -220,7 +227,7 @@ def _computed(writer: Writer, name: str, shape: Sequence[int], query: View, many
     heads, rest = divmod(size_of(flat(view.axes[:-2])), rows)
     alike = (heads,) if heads > 1 or len(view.base) > 3 else ()
     found = view.reshaped((rows, *alike, *view.shape[-2:]))
-    if query.wire.cuts or rest or heads not in (1, size_of(many)) or found is None:
+    if rest or heads not in (1, size_of(many)) or found is None:
         raise Unsaid("what is added to its scores is computed")
     if found.axes[0] != query.base[0]:
         raise Unsaid("what is added to its scores is computed")

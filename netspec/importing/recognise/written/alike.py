@@ -31,6 +31,7 @@ def alike(
             return None
         for x, y in zip(a.inputs, b.inputs, strict=True):
             x, y = (plain(n, m, p.constants) for n, m, p in ((x, own, ours), (y, makers, theirs)))
+            x, y = _unturned(x, y, own, theirs.constants)
             if x in ours.constants:
                 if y not in theirs.constants or not _same(ours.constants[x], theirs.constants[y]):
                     return None
@@ -51,6 +52,20 @@ def plain(name: str, makers: Mapping[str, Node], constants: Mapping[str, Array])
             break
         name = node.inputs[0]
     return name
+
+
+def _unturned(
+    name: str, other: str, own: Mapping[str, Node], constants: dict[str, Array]
+) -> tuple[str, str]:
+    """A weight that is turned, and what its numbers are in a file whose constant is turned already."""
+    while (node := own.get(name)) is not None and node.op == "Transpose" and other in constants:
+        order = tuple(node.get("perm") or ())
+        if len(order) != constants[other].ndim:
+            break
+        turned = f"{other} turned back {order}"
+        constants[turned] = constants[other].transpose(np.argsort(order))
+        name, other = node.inputs[0], turned
+    return name, other
 
 
 def _same(one: Array, other: Array) -> bool:

@@ -14,6 +14,8 @@ from netspec.importing.recognise.written.again import Candidate
 from netspec.importing.recognise.written.alike import plain
 from netspec.importing.recognise.written.cluster import Cluster
 from netspec.importing.recognise.written.maps import averaged, correlated
+from netspec.importing.recognise.written.offsets import offset_scores
+from netspec.importing.recognise.written.windows import folded, unfolded
 
 # How values between elements are told by how many of these they are made of.
 _BY_TERMS = {1: "nearest", 4: "bilinear", 16: "bicubic"}
@@ -213,7 +215,10 @@ FORMS: Mapping[str, Sequence[Form]] = {
     "Where": (suppressed,),
     "Transpose": (pooled, aligned, sampled, averaged),
     "MatMul": (averaged,),
-    "Reshape": (correlated,),
+    "Reshape": (correlated, unfolded, offset_scores),
+    "Gather": (offset_scores,),
+    "Pad": (offset_scores,),
+    "Slice": (folded,),
     "Conv": (deformed,),
     "Add": (summed, spread),
 }
