@@ -55,17 +55,20 @@ def columns(module: nn.Module, image: Tensor) -> list[Tensor]:
 
 
 def regions(part: str) -> Callable[..., list[Tensor]]:
-    """What a detector of two stages makes of regions, `part` (masks or points) at the end."""
+    """What a detector of two stages makes of regions, `part` (masks or points) at the end, if any."""
 
     def run(module: nn.Module, image: Tensor, rois: Tensor) -> list[Tensor]:
         maps, size = module.backbone(image), [tuple(image.shape[-2:])]
         objectness, deltas = module.rpn.head(list(maps.values()))
         heads = module.roi_heads
         boxes = heads.box_predictor(heads.box_head(heads.box_roi_pool(maps, [rois[:, 1:]], size)))
+        found = [*objectness, *deltas, *boxes]
+        if not part:
+            return found
         pool, head, last = (
             getattr(heads, f"{part}_{n}") for n in ("roi_pool", "head", "predictor")
         )
-        return [*objectness, *deltas, *boxes, last(head(pool(maps, [rois[:, 1:]], size)))]
+        return [*found, last(head(pool(maps, [rois[:, 1:]], size)))]
 
     return run
 
@@ -145,10 +148,26 @@ def beside(module: nn.Module, image: Tensor, words: Tensor) -> list[Tensor]:
     return [found.image_embeds, found.text_embeds, found.logits_per_image]
 
 
-def wavlm() -> nn.Module:
-    module = plain(transformers.WavLMModel(transformers.WavLMConfig()))
-    del module.masked_spec_embed  # read in training
-    return module
+def listening(kind: str) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        config = getattr(transformers, f"{kind}Config")()
+        module = plain(getattr(transformers, f"{kind}Model")(config))
+        del module.masked_spec_embed  # read in training
+        return module
+
+    return make
+
+
+def whisper(n: int, heads: int, layers: int) -> nn.Module:
+    config = transformers.WhisperConfig(
+        d_model=n,
+        encoder_layers=layers,
+        encoder_attention_heads=heads,
+        encoder_ffn_dim=4 * n,
+        decoder_layers=1,
+        decoder_attention_heads=heads,
+    )
+    return transformers.WhisperModel(config).encoder
 
 
 def encodec() -> nn.Module:
@@ -223,15 +242,15 @@ DENSE = {
     },
     "ssd300_vgg16": Dense("torchvision", bare(DETECTION.ssd300_vgg16), [(1, 3, 300, 300)], columns),
     **{
-        f"{part}rcnn_resnet50_fpn": Dense(
+        f"{kind}rcnn_resnet50_fpn": Dense(
             "torchvision",
-            bare(getattr(DETECTION, f"{part}rcnn_resnet50_fpn")),
+            bare(getattr(DETECTION, f"{kind}rcnn_resnet50_fpn")),
             [IMAGE, ROIS],
             regions(part),
             ("image:3x128x160",),
             {"eps": 1e-5},
         )
-        for part in ("mask", "keypoint")
+        for kind, part in (("faster", ""), ("mask", "mask"), ("keypoint", "keypoint"))
     },
     **{
         name: Dense("torchvision", getattr(VIDEO, name), [(1, 3, 8, 32, 32)], shapes=("3x8x32x32",))
@@ -280,12 +299,21 @@ DENSE = {
         [(1, 3, 1024, 1024)],
         lambda module, x: module(x).last_hidden_state,
     ),
-    "wavlm_base": Dense(
+    **{
+        name: Dense(
+            "transformers",
+            listening(kind),
+            [(1, 1, 4000)],
+            lambda module, x: module(x[:, 0]).last_hidden_state.mT,
+            ("1x4000",),
+        )
+        for name, kind in (("wavlm_base", "WavLM"), ("wav2vec2_base", "Wav2Vec2"))
+    },
+    "whisper_base_encoder": Dense(
         "transformers",
-        wavlm,
-        [(1, 1, 4000)],
-        lambda module, x: module(x[:, 0]).last_hidden_state.mT,
-        ("1x4000",),
+        partial(whisper, 512, 8, 6),
+        [(1, 80, 3000)],
+        lambda module, x: module(x).last_hidden_state.mT,
     ),
     "encodec_24khz": Dense("transformers", encodec, [(1, 1, 3200)], sound, ("1x3200",)),
     **{

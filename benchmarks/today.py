@@ -424,9 +424,11 @@ def compared(name: str) -> tuple[float, float]:
     Of several outputs those are compared that the library gives.
     """
     module = network(name).eval()
+    # What is not trained has the numbers that the spec says too, as Whisper's sines.
+    fixed = {key for key, tensor in module.named_parameters() if not tensor.requires_grad}
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
-            if tensor.dtype.is_floating_point and tensor.dim():
+            if tensor.dtype.is_floating_point and tensor.dim() and key not in fixed:
                 tensor.copy_(torch.from_numpy(np.asarray(values(key, tuple(tensor.shape)))))
         given = asked(name, module)
     expected = [each.numpy().astype(np.float64) for each in given.answer]
