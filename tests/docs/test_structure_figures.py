@@ -29,8 +29,8 @@ LONGEST = {
     "mvitv2_base": 2.0,
 }
 # Texts that are fixed points from the second reading on: a name of a step with a norm is told by what it
-# makes then, and axes of one place are nearer to what needs them.
-AGAIN = {"mvitv2_tiny", "mvitv2_small", "wavlm_base"}
+# makes then, a repeat by its block, and axes of one place are nearer to what needs them.
+AGAIN = {"mvitv2_tiny", "mvitv2_small", "wavlm_base", "gcvit_xtiny", "gcvit_tiny", "gcvit_small"}
 # Of more nodes reading takes longer, it is linear, and of files of more than a gigabyte.
 PER_SECOND = 200
 GIGABYTES = {"gpt2_medium", "t5_large_encoder", "wav2vec2_large"}

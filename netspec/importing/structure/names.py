@@ -225,10 +225,13 @@ class Names:
                 # The outermost that holds nothing else, or the next.
                 alone = (n for n in inner if self.surely[whole[:n]] == len(sure))
                 common = whole[: next(alone, len(common) + 1)]
-            if common and common[-1].kind:
+            # Steps that only put numbers in another order are said to be of whatever is around them.
+            told = sure or (common and self.held[common] == len(nodes))
+            if common and common[-1].kind and told:
                 kinds[common[-1].kind] += 1
         words = {item.word for piece in pieces[:1] for top in piece.items for item in top.walk()}
-        otherwise = next((name for word, name in _CONTENTS if word in words), "part")
+        plain = "order" if words.issubset(_ORDERING) else "part"
+        otherwise = next((name for word, name in _CONTENTS if word in words), plain)
         return self.block([kind for kind, _ in kinds.most_common()], otherwise)
 
     def block(self, kinds: Iterable[str], otherwise: str) -> str:
