@@ -68,7 +68,9 @@ class MatMul(Merge):
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         rank = max(x.dim() for x in inputs)
-        left, right = (x[(slice(None), *(None,) * (rank - x.dim()))] for x in inputs)
+        left, right = (
+            x[(slice(None), *(None,) * (rank - x.dim()))] if x.dim() < rank else x for x in inputs
+        )
         return left @ right
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:

@@ -65,12 +65,21 @@ def _product(writer: Writer, node: Node) -> View:
     )
     if (found := _broadcast(writer, one, other)) is not None:
         return found
-    left, right = writer.plain(one), writer.plain(other)
-    if len(left.sizes) != len(right.sizes) or len(left.sizes) < 2:
+    left, right = writer.plain(_narrowed(one, other)), writer.plain(_narrowed(other, one))
+    if len(left.sizes) < 2 or len(right.sizes) < 2:
         raise Unsaid("its matrices have different axes")
     rows = one.axes[0] or other.axes[0]
     wire = writer.step("matmul", [left, right], shape, shared=not rows)
     return writer.whole(wire, rows)
+
+
+def _narrowed(view: View, beside: View) -> View:
+    """The view without axes of one place before its matrices that the other has places along."""
+    first = next(
+        (i for i in range(1, len(view.axes) - 2) if view.axes[i] or not beside.axes[i]), None
+    )
+    first = len(view.axes) - 2 if first is None else first
+    return replace(view, axes=(view.axes[0], *view.axes[first:]))
 
 
 def _by_sample(view: View) -> View | None:
