@@ -96,6 +96,8 @@ SHORTER: frozenset[Example] = frozenset(
         ("grid", "2x3x4", "relu as x; sequence; grid(@x)"),
         ("unstack", "3x1", "unstack"),
         ("celu", "3x4", "celu"),
+        ("layernorm", "4x7", "layernorm(offset=1)"),
+        ("rmsnorm", "4x7", "rmsnorm(offset=1)"),
         ("affine", "3x4", "affine(per=layer, init=0.75, bias_init=0.5)"),
         ("clip", "3x4", "clip(low=0)"),
         ("adaptive_avgpool", "3x8x8", "adaptive_avgpool(4)"),
