@@ -1,7 +1,6 @@
 """Random nets over every operator and the language: what is accepted is right everywhere.
 
-The first chunks are plain, all of them run under `pytest -m slow`; `python benchmarks/fuzz.py` goes on
-where these stop.
+`python benchmarks/fuzz.py` goes on where these stop.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ from pathlib import Path
 import pytest
 from support.generated_specs import OPERATORS, spec
 from support.judged_nets import judge_net
-from support.shelves import first
 
-CHUNKS, IN_A_CHUNK, PLAIN = 50, 40, 20
+CHUNKS, IN_A_CHUNK = 50, 40
 
 
-@pytest.mark.parametrize("chunk", first(PLAIN, CHUNKS))
+@pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_what_is_accepted_is_the_same_in_text_graph_module_and_file(
     chunk: int, tmp_path: Path
 ) -> None:
