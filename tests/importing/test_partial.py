@@ -66,19 +66,32 @@ def test_what_unread_nodes_read_are_outputs_and_what_they_make_are_inputs(tmp_pa
 
 
 def test_a_step_that_the_language_refuses_is_a_node_that_is_not_read(tmp_path: Path) -> None:
-    """ONNX repeats a matrix for each channel, `matmul` does not: the node is named, and may be cut out."""
+    """ONNX has norms of any power, `lppool` has not: the node is named, and may be cut out."""
     nodes = [
         node("Conv", ["x", "four"], ["a"], name="first", pads=[1] * 4),
-        node("MatMul", ["a", "matrix"], ["b"], name="/mix/MatMul"),
+        node("LpPool", ["a"], ["b"], name="/mix/LpPool", kernel_shape=[2, 2], p=100),
         node("Tanh", ["b"], ["y"]),
     ]
     path = saved(tmp_path / "m.onnx", nodes, {"y": TensorProto.FLOAT})
-    said = r"1 of 3 nodes .* MatMul /mix/MatMul \(`matmul` joins tensors of different shapes"
+    said = (
+        r"1 of 3 nodes .* LpPool /mix/LpPool \(`lppool`: p must be an integer from 1 to 16, got 100"
+    )
     with pytest.raises(netspec.NetspecError, match=said):
         import_file(path)
     found = import_file(path, partial=True)
-    assert [item.node.name for item in found.unread] == ["/mix/MatMul"]
-    assert "input missing_matmul: 4x6x5" in found.text
+    assert [item.node.name for item in found.unread] == ["/mix/LpPool"]
+    assert "input missing_lppool: 4x5x5" in found.text
+
+
+def test_a_matrix_for_each_channel_is_read(tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", ["x", "four"], ["a"], name="first", pads=[1] * 4),
+        node("MatMul", ["a", "matrix"], ["b"]),
+        node("Tanh", ["b"], ["y"]),
+    ]
+    found = import_file(saved(tmp_path / "m.onnx", nodes, {"y": TensorProto.FLOAT}))
+    assert found.proof is not None
+    assert found.text.endswith("tanh\n")
 
 
 def test_the_rest_is_proven_on_what_the_file_makes(tmp_path: Path) -> None:

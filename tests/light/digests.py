@@ -2,6 +2,7 @@
 
     python tests/light/digests.py             # summaries and pictures
     python tests/light/digests.py --compile   # ONNX files too
+    python tests/light/digests.py lenet5 vae  # of these
 
 Needs netspec's base installation and nothing else; prints JSON by spec. Two environments whose
 outputs are equal give the same bytes.
@@ -75,11 +76,12 @@ def digests(name: str, number: int, *, compiled: bool) -> dict[str, object]:
 
 
 def main() -> None:
-    """Prints the digests of every shipped spec."""
+    """Prints the digests of every shipped spec, or of those that are named."""
     # Where `dot` is installed, flow is laid out by it; here all environments are to agree.
     os.environ["PATH"] = ""
     compiled = "--compile" in sys.argv
-    names = netspec.shipped_names("lectures") + netspec.shipped_names("blocks")
+    named = [word for word in sys.argv[1:] if word != "--compile"]
+    names = named or netspec.shipped_names("lectures") + netspec.shipped_names("blocks")
     found = {name: digests(name, i, compiled=compiled) for i, name in enumerate(names)}
     json.dump(found, sys.stdout, indent=0)
     print()

@@ -25,7 +25,12 @@ from netspec.syntax.files import shipped_names
 
 TYPES = {"FLOAT": "TYPE_FP32", "INT64": "TYPE_INT64", "UINT8": "TYPE_UINT8", "FLOAT16": "TYPE_FP16"}
 # Nets that take regions beside an image, which are no rows of a batch.
-ALONE = {"fast_rcnn", "fasterrcnn_resnet50_fpn"}
+ALONE = {
+    "fast_rcnn",
+    "fasterrcnn_resnet50_fpn",
+    "keypointrcnn_resnet50_fpn",
+    "maskrcnn_resnet50_fpn",
+}
 LENET5 = """\
 name: "lenet5"
 backend: "onnxruntime"
