@@ -314,6 +314,7 @@ DENSE = {
         partial(whisper, 512, 8, 6),
         [(1, 80, 3000)],
         lambda module, x: module(x).last_hidden_state.mT,
+        left_out=("embed_positions.weight",),
     ),
     "encodec_24khz": Dense("transformers", encodec, [(1, 1, 3200)], sound, ("1x3200",)),
     **{

@@ -329,7 +329,8 @@ def counted(name: str) -> dict[str, Any]:
     """What the network counts: parameters, buffers, those of training-only heads apart, gigaMACs."""
     module = on_no_device(name)
     found = {"params": 0, "buffers": 0, "params_heads": 0, "buffers_heads": 0}
-    held = [("params", item) for item in module.named_parameters()]
+    left_out = DENSE[name].left_out if name in DENSE else ()
+    held = [("params", item) for item in module.named_parameters() if item[0] not in left_out]
     held += [("buffers", item) for item in module.named_buffers() if "running_" in item[0]]
     for what, (key, tensor) in held:
         heads = key.split(".")[0] in AUXILIARY
