@@ -22,11 +22,20 @@ def listed(inputs: tuple[TensorType, ...]) -> str:
     return " and ".join(str(tensor) for tensor in inputs)
 
 
+def meeting(one: Dim, other: Dim) -> Dim | None:
+    """The size of an axis on which two tensors meet; one place is repeated. None where they cannot."""
+    if stretches(one):
+        return other
+    return one if stretches(other) or equal(one, other) else None
+
+
 class Merge(Operator):
     """Joins what the wire carries, or its branches."""
 
     arity: ClassVar[int | None] = None
     joins = True
+    # Where a tensor of fewer axes than the others has its axes of one place: behind its own, or before.
+    _filled_behind: ClassVar[bool] = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
         return inputs[0].with_shape(*self._shape(inputs))
@@ -39,6 +48,30 @@ class Merge(Operator):
 
     def reach(self, *inputs: TensorType) -> Reach:
         return POINTWISE
+
+    def _aligned(self, inputs: tuple[Any, ...]) -> list[Any]:
+        """The tensors, all of as many axes."""
+        rank = max(x.dim() for x in inputs)
+        start = ... if self._filled_behind else slice(None)
+        found = []
+        for x in inputs:
+            missing = (None,) * (rank - x.dim())
+            found.append(x[(start, *missing)] if missing else x)
+        return found
+
+    def _aligned_names(self, graph: Builder, inputs: tuple[Operand, ...]) -> list[str]:
+        """The names of the tensors, all of as many axes."""
+        rank = max(len(operand.type.shape) for operand in inputs)
+        names = []
+        for operand in inputs:
+            missing = rank - len(operand.type.shape)
+            name = operand.name
+            if missing:
+                first = rank + 1 - missing if self._filled_behind else 1
+                axes = graph.integers(list(range(first, first + missing)))
+                name = graph.node("Unsqueeze", [name, axes])
+            names.append(name)
+        return names
 
 
 class Concat(Merge):
@@ -116,35 +149,19 @@ class _Broadcasting(Merge):
         shape = list(max(inputs, key=lambda tensor: len(tensor.shape)).shape)
         for tensor in inputs:
             for axis, size in enumerate(tensor.shape):
-                if stretches(shape[axis]):
-                    shape[axis] = size
-                elif not stretches(size) and not equal(shape[axis], size):
+                met = meeting(shape[axis], size)
+                if met is None:
                     raise Rejection(ShapesDiffer(self.spelling, listed(inputs), _cause(inputs)))
+                shape[axis] = met
             if 1 < len(tensor.shape) < len(shape):
                 raise Rejection(ShapesDiffer(self.spelling, listed(inputs)))
         return tuple(shape)
-
-    def _aligned(self, inputs: tuple[Any, ...]) -> list[Any]:
-        rank = max(x.dim() for x in inputs)
-        return [x[(..., *((None,) * (rank - x.dim())))] if x.dim() < rank else x for x in inputs]
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
         total, *others = self._aligned(inputs)
         for other in others:
             total = getattr(torch, self._torch)(total, other)
         return total
-
-    def _aligned_names(self, graph: Builder, inputs: tuple[Operand, ...]) -> list[str]:
-        rank = max(len(operand.type.shape) for operand in inputs)
-        names = []
-        for operand in inputs:
-            missing = rank - len(operand.type.shape)
-            name = operand.name
-            if missing:
-                axes = graph.integers(list(range(rank + 1 - missing, rank + 1)))
-                name = graph.node("Unsqueeze", [name, axes])
-            names.append(name)
-        return names
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
         total, *others = self._aligned_names(graph, inputs)

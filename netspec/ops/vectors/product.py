@@ -6,11 +6,11 @@ from typing import Any
 
 from netspec.diagnostics.messages.shapes import ShapesDiffer, WrongRank
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.arranging.merge import Merge, listed
+from netspec.ops.arranging.merge import Merge, listed, meeting
 from netspec.ops.declare.interfaces import Builder, Operand
 from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.sizes.conditions import equal
-from netspec.sizes.dims import Dim, stretches
+from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
 
 
@@ -26,6 +26,7 @@ class MatMul(Merge):
     spelling = "matmul"
     arity = 2
     batches = "broadcast"
+    _filled_behind = False
     examples = (
         ("3x4", "matmul { | conv1-5 | transpose }"),
         ("2x3x4", "matmul { | relu | transpose((0, 2, 1)) }"),
@@ -48,17 +49,15 @@ class MatMul(Merge):
             advice = "the last axis of the first is the one before the last of the second"
             raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
         rank = max(len(before), len(others))
-        pairs = zip(_filled(before, rank), _filled(others, rank), strict=True)
-        return (*(self._met(one, other, inputs) for one, other in pairs), rows, columns)
-
-    def _met(self, one: Dim, other: Dim, inputs: tuple[TensorType, ...]) -> Dim:
-        """The size of an axis before the matrices."""
-        if stretches(one):
-            return other
-        if not stretches(other) and not equal(one, other):
-            advice = "axes before the last two must agree, or be 1 on one side"
-            raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
-        return one
+        found: list[Dim] = []
+        for place in range(-rank, 0):
+            one, other = (s[place] if -place <= len(s) else 1 for s in (before, others))
+            met = meeting(one, other)
+            if met is None:
+                advice = "axes before the last two must agree, or be 1 on one side"
+                raise Rejection(ShapesDiffer(self.spelling, listed(inputs), advice))
+            found.append(met)
+        return (*found, rows, columns)
 
     def macs(self, *inputs: TensorType) -> Dim:
         return numel(self._shape(inputs)) * inputs[0].shape[-1]
@@ -67,24 +66,8 @@ class MatMul(Merge):
         return EVERYWHERE
 
     def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        rank = max(x.dim() for x in inputs)
-        left, right = (
-            x[(slice(None), *(None,) * (rank - x.dim()))] if x.dim() < rank else x for x in inputs
-        )
+        left, right = self._aligned(inputs)
         return left @ right
 
     def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        rank = max(len(operand.type.shape) for operand in inputs)
-        names = []
-        for operand in inputs:
-            missing = rank - len(operand.type.shape)
-            name = operand.name
-            if missing:
-                name = graph.node("Unsqueeze", [name, graph.integers(list(range(1, missing + 1)))])
-            names.append(name)
-        return graph.node("MatMul", names)
-
-
-def _filled(sizes: list[Dim], rank: int) -> list[Dim]:
-    """The sizes behind as many 1 as it takes."""
-    return [1] * (rank - len(sizes)) + sizes
+        return graph.node("MatMul", self._aligned_names(graph, inputs))
