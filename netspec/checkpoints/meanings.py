@@ -43,9 +43,10 @@ def meanings(graph: Graph, pairs: Iterable[Pair], file: Checkpoint) -> tuple[Dia
 
     `pairs` are those taken; of a file with the net's own names nothing is said.
     """
-    taken = {pair.ours: pair for pair in pairs}
-    found = [_turning(graph, file), _scales(graph, taken, file), _variances(graph, taken, file)]
-    found += [_colours(graph, file), _pixels(graph, taken.values()), *_logarithms(graph, taken)]
+    taken, names = {pair.ours: pair for pair in pairs}, "\n".join(file)
+    found = [_turning(graph, names), _scales(graph, taken, file, names)]
+    found += [_variances(graph, taken, file), _colours(graph, names)]
+    found += [_pixels(graph, taken.values()), *_logarithms(graph, taken)]
     return tuple(Diagnostic(problem, None, warning=True) for problem in found if problem)
 
 
@@ -54,12 +55,12 @@ def meanings(graph: Graph, pairs: Iterable[Pair], file: Checkpoint) -> tuple[Dia
 
 @record
 class _Family:
-    """Files of one origin: patterns, each of which a name has, and which none has; how they turn."""
+    """Files of one origin: patterns, each of which a name has, and which none has; how they turn, if told."""
 
     said: str
-    pairs: str
     patterns: tuple[str, ...]
     without: tuple[str, ...] = ()
+    pairs: str = ""
 
     def is_of(self, names: str) -> bool:
         """Whether names, one a line, are those of such a file."""
@@ -73,37 +74,41 @@ class _Family:
 _FAMILIES = (
     _Family(
         "of Llama and Mistral as they were published first",
-        "neighbours",
         (r"tok_embeddings\.weight$", r"layers\.\d+\.attention\.wq\.", r"attention_norm\."),
+        pairs="neighbours",
     ),
     _Family(
         "of GPT-J and CodeGen",
-        "neighbours",
         (r"h\.\d+\.attn\.(q_proj|qkv_proj)\.", r"h\.\d+\.mlp\.fc_in\."),
+        pairs="neighbours",
     ),
     _Family(
         "of Llama, Mistral and Qwen in transformers",
-        "halves",
         (
             r"layers\.\d+\.self_attn\.q_proj\.",
             r"layers\.\d+\.mlp\.gate_proj\.",
             r"layers\.\d+\.input_layernorm\.",
             r"layers\.\d+\.post_attention_layernorm\.",
         ),
+        pairs="halves",
     ),
-    _Family("of GPT-NeoX", "halves", (r"gpt_neox\.layers\.\d+\.attention\.query_key_value\.",)),
+    _Family(
+        "of GPT-NeoX",
+        (r"gpt_neox\.layers\.\d+\.attention\.query_key_value\.",),
+        pairs="halves",
+    ),
 )
 _GEMMA = _Family(
-    "of Gemma 2 and 3", "", (r"\.pre_feedforward_layernorm\.weight$",), (r"altup", r"laurel")
+    "of Gemma 2 and 3", (r"\.pre_feedforward_layernorm\.weight$",), (r"altup", r"laurel")
 )
 _BGR = (
-    ("Caffe's ResNet", (r"^res\d[a-z]\d*_branch\d", r"^bn\d[a-z]\d*_branch\d")),
-    ("Keras' VGG", (r"^block1_conv1[/.]", r"^block5_conv[23][/.]")),
-    ("Keras' ResNet", (r"^conv1_conv[/.]", r"^conv2_block1_1_conv[/.]")),
+    _Family("of Caffe's ResNet", (r"^res\d[a-z]\d*_branch\d", r"^bn\d[a-z]\d*_branch\d")),
+    _Family("of Keras' VGG", (r"^block1_conv1[/.]", r"^block5_conv[23][/.]")),
+    _Family("of Keras' ResNet", (r"^conv1_conv[/.]", r"^conv2_block1_1_conv[/.]")),
 )
 
 
-def _turning(graph: Graph, file: Checkpoint) -> MeansOtherwise | None:
+def _turning(graph: Graph, names: str) -> MeansOtherwise | None:
     """Which channels of a head turn together; of heads of two channels the same ones do."""
     ours: dict[str, str] = {}
     for node in graph.nodes:
@@ -111,7 +116,7 @@ def _turning(graph: Graph, file: Checkpoint) -> MeansOtherwise | None:
             ours.setdefault(node.op.pairs, node.path)
         elif isinstance(node.op, Attention) and node.op.rotary is not None:
             ours.setdefault(node.op.rotary_pairs, node.path)
-    family = next((f for f in _FAMILIES if f.is_of("\n".join(file))), None) if ours else None
+    family = next((f for f in _FAMILIES if f.is_of(names)), None) if ours else None
     if family is None or family.pairs in ours:
         return None
     pairs, path = next(iter(ours.items()))
@@ -122,14 +127,13 @@ def _turning(graph: Graph, file: Checkpoint) -> MeansOtherwise | None:
     )
 
 
-def _colours(graph: Graph, file: Checkpoint) -> MeansOtherwise | None:
-    names = "\n".join(file)
-    said = next((said for said, given in _BGR if _Family("", "", given).is_of(names)), None)
+def _colours(graph: Graph, names: str) -> MeansOtherwise | None:
+    family = next((f for f in _BGR if f.is_of(names)), None)
     image = next((n for n in graph.inputs if n.types[0].shape[:1] == (3,)), None)
-    if said is None or image is None or len(image.types[0].shape) != 3:
+    if family is None or image is None or len(image.types[0].shape) != 3:
         return None
     return MeansOtherwise(
-        f"the names are those of {said}, which was trained on images of blue, green and red",
+        f"the names are those {family.said}, which was trained on images of blue, green and red",
         f"`{image.path}` is taken as it is given",
         "give images in that order, or start the net with `flip(channels)`",
     )
@@ -180,7 +184,9 @@ def _raised(graph: Graph, node: Node) -> bool:
 # --- what numbers say
 
 
-def _scales(graph: Graph, taken: Mapping[str, Pair], file: Checkpoint) -> MeansOtherwise | None:
+def _scales(
+    graph: Graph, taken: Mapping[str, Pair], file: Checkpoint, names: str
+) -> MeansOtherwise | None:
     """Scales of norms, or how far they are from one."""
     plain, shifted = (
         [
@@ -193,7 +199,7 @@ def _scales(graph: Graph, taken: Mapping[str, Pair], file: Checkpoint) -> MeansO
         for kept in (False, True)
     )
     rooted = plain and not shifted and any(isinstance(n.op, RmsNorm) for n in plain)
-    if rooted and _GEMMA.is_of("\n".join(file)):
+    if rooted and _GEMMA.is_of(names):
         return MeansOtherwise(
             f"the names are those {_GEMMA.said}, whose norms multiply by one more than their weights",
             f"`{plain[0].path}` multiplies by them",

@@ -188,20 +188,17 @@ def _called(forest: Forest) -> Iterator[Clue]:
     """
     ours: dict[tuple[str, bool], list[int]] = {}
     for position, layer in enumerate(forest.layers):
-        for name in (layer.called,) if layer.called else ():
-            ours.setdefault((name, False), []).append(position)
-        for name in layer.inside:
-            ours.setdefault((name, True), []).append(position)
-    parts = {
-        leaf: {p for part in leaf.path for p in part.label.split(".")} for leaf in forest.leaves
-    }
+        names = [(name, True) for name in layer.inside]
+        for key in [(layer.called, False), *names] if layer.called else names:
+            ours.setdefault(key, []).append(position)
+    under: dict[tuple[str, bool], list[Part]] = {}
+    for leaf in forest.leaves if ours else ():
+        around = {name for part in leaf.path for name in part.label.split(".")}
+        for key in ((leaf.label, False), *((name, True) for name in around)):
+            under.setdefault(key, []).append(leaf)
     for (name, inside), positions in ours.items():
         codes = sorted(forest.codes[position] for position in positions)
-        theirs = [
-            leaf
-            for leaf in forest.leaves
-            if leaf.code in codes and (name in parts[leaf] if inside else leaf.label == name)
-        ]
+        theirs = [leaf for leaf in under.get((name, inside), ()) if leaf.code in codes]
         if codes == sorted(leaf.code for leaf in theirs):
             bits = sum(1 << position for position in positions)
             places = tuple((leaf, bits) for leaf in theirs)
