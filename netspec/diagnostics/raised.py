@@ -84,6 +84,13 @@ class Collector:
             self.raise_errors()
         return True
 
+    def since(self, before: int, problem: Problem) -> None:
+        """Puts one problem in place of all that were kept after the first `before`, where the first stood."""
+        first = self.kept[before]
+        del self.kept[before + 1 :]
+        self.kept[before] = Diagnostic(problem, first.span)
+        self.total = sum(not item.warning for item in self.kept)
+
     @property
     def full(self) -> bool:
         """Whether no more diagnostics are kept."""

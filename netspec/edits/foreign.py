@@ -1,67 +1,66 @@
-"""Steps as PyTorch, Keras and Caffe call them, in the language's words.
+"""Steps as PyTorch, Keras, Flax and Caffe call them, in the language's words.
 
 `Conv2d(3, 64, 3, padding=1)` is `conv3-64(pad=1)`: what says how much flows in is left out, a kernel,
-a width and a stride take the shorthand. What has no translation is not guessed.
+a width and a stride take the shorthand. Calls inside each other, `relu(conv(x))`, are steps one behind
+another. What has no translation is not guessed.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice, product
+
+from netspec.diagnostics.suggest import ARGUMENTS, IMPLIED, layer
+from netspec.ops.declare.params import MISSING
+from netspec.ops.registry import REGISTRY
 
 _CALL = re.compile(
-    r"\s*(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*?)(\d+(?:x\d+)*)?(-\w+)?\((.*)\)\s*\Z", re.S
+    r"\s*(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*?)(\d+(?:x\d+)*)?(-\w+)?(?:\((.*)\))?\s*\Z", re.S
 )
 
 # Arguments, in the order of each library, by our name; `in` is what flows in, and is left out.
 _TORCH_CONV = ("in", "width", "kernel", "stride", "pad", "dilation", "groups", "bias")
 _KERAS_CONV = ("width", "kernel", "stride", "pad")
 _POOL = ("kernel", "stride", "pad")
+_RECURRENT = (("in", "width", "layers", "bias"), ("width",))
 _ORDERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "conv": (_TORCH_CONV, _KERAS_CONV),
     "deconv": ((*_TORCH_CONV[:5], "output_pad"), _KERAS_CONV),
-    "maxpool": (_POOL,),
-    "avgpool": (_POOL,),
+    "dwconv": (_POOL,),
+    **dict.fromkeys(("maxpool", "avgpool"), (_POOL,)),
     "fc": (("in", "width", "bias"), ("width",)),
-    "bn": (("in", "eps", "momentum"),),
-    "layernorm": (("in", "eps"),),
-    "dropout": (("rate",),),
+    **dict.fromkeys(("bn", "instancenorm"), (("in", "eps", "momentum"),)),
+    **dict.fromkeys(("layernorm", "rmsnorm"), (("in", "eps"),)),
+    "groupnorm": (("groups", "in", "eps"), ("groups",)),
+    **dict.fromkeys(("dropout", "droppath"), (("rate",),)),
     "embedding": (("in", "width"),),
-    **dict.fromkeys(("relu", "sigmoid", "tanh", "softmax", "flatten", "gap", "gmp"), ((),)),
+    "leaky": (("slope",),),
+    **dict.fromkeys(("elu", "celu"), (("alpha",),)),
+    **dict.fromkeys(("softmax", "log_softmax", "prelu"), (("in",),)),
+    "flatten": (("in", "in"),),
+    **dict.fromkeys(("adaptive_avgpool", "adaptive_maxpool"), (("size",),)),
+    "upsample": (("factor",),),
+    **dict.fromkeys(("pixel_shuffle", "pixel_unshuffle"), (("factor",),)),
+    "pad": (("amount",),),
+    "lrn": (("size", "alpha", "beta", "k"),),
+    "attention": (("in", "heads"), ("heads",)),
+    **dict.fromkeys(("lstm", "gru", "rnn"), _RECURRENT),
 }
-_WORDS = {
-    **dict.fromkeys(("conv", "conv1d", "conv2d", "conv3d", "convolution"), "conv"),
-    **dict.fromkeys(("convolution2d", "convolution1d", "convolution3d"), "conv"),
-    **{f"convtranspose{d}": "deconv" for d in ("1d", "2d", "3d", "")},
-    **{f"conv{d}transpose": "deconv" for d in ("1d", "2d", "3d")},
-    **{f"max{pool}{d}": "maxpool" for pool in ("pool", "pooling") for d in ("1d", "2d", "3d", "")},
-    **{f"avg{pool}{d}": "avgpool" for pool in ("pool", "pooling") for d in ("1d", "2d", "3d", "")},
-    **{f"averagepool{end}": "avgpool" for end in ("", "ing", "ing1d", "ing2d", "ing3d")},
-    **dict.fromkeys(("fc", "linear", "dense", "innerproduct", "fullyconnected"), "fc"),
-    **{f"batchnorm{d}": "bn" for d in ("1d", "2d", "3d", "", "alization")},
-    **{"bn": "bn", "layernorm": "layernorm", "layernormalization": "layernorm"},
-    **{f"dropout{d}": "dropout" for d in ("", "1d", "2d", "3d")},
-    **{f"globalaveragepooling{d}": "gap" for d in ("1d", "2d", "3d", "")},
-    **{f"globalmaxpooling{d}": "gmp" for d in ("1d", "2d", "3d", "")},
-    **{word: word for word in ("embedding", "relu", "sigmoid", "tanh", "softmax", "flatten")},
-}
-_NAMES = {
-    **{"in_channels": "in", "in_features": "in", "num_features": "in", "input_dim": "in"},
-    **{"normalized_shape": "in", "num_embeddings": "in", "input_shape": "in"},
-    **{"out_channels": "width", "out_features": "width", "filters": "width", "units": "width"},
-    **{"num_output": "width", "embedding_dim": "width", "width": "width"},
-    **{"kernel_size": "kernel", "pool_size": "kernel", "kernel": "kernel"},
-    **{"strides": "stride", "stride": "stride", "padding": "pad", "pad": "pad"},
-    **{"dilation": "dilation", "dilation_rate": "dilation", "groups": "groups", "group": "groups"},
-    **{"output_padding": "output_pad", "bias": "bias", "use_bias": "bias", "bias_term": "bias"},
-    **{"activation": "act", "act": "act", "p": "rate", "rate": "rate", "eps": "eps"},
-    **{"epsilon": "eps", "momentum": "momentum", "norm": "norm"},
-    # What is said of no step, or has one answer here.
-    **dict.fromkeys(("inplace", "name", "dim", "axis", "trainable", "data_format"), "in"),
-}
+# Where Keras calls by a name of ours what has another one here.
+_OF_KERAS: dict[str, dict[str, str]] = {"upsample": {"size": "factor"}}
+# Arguments that are left out, beside those that a message says so of: they have one answer here.
+_LEFT_OUT = frozenset({"in", "return_sequences"}) | IMPLIED.keys()
 _AT = re.compile(r"[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?")
 _KERNELS = frozenset({"1", "3", "5", "7", "9", "11"})
 _VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
+# A name of a tensor, and the word of a call, with the shorthand that may stand in it.
+_NAME = re.compile(r"\s*(?:self\.)?([A-Za-z_]\w*)\s*\Z")
+_CALLED = re.compile(r"\s*(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:-\w+)?(?:/\w+)?\s*(?=\()")
+# A step in our own shorthand.
+_OWN = re.compile(r"([a-z_]+)\w*(?:-\w+)?(?:/\w+)?(?:\([^()]*\))?\Z")
+_DEEPEST = 8
+_MOST = 8
 
 
 def step_at(text: str, at: int) -> str:
@@ -76,28 +75,53 @@ def translated(step: str) -> Iterator[str]:
     if not found:
         return
     word, digits, width, inside = found.groups()
-    kind = _WORDS.get(f"{word}{digits or ''}".lower().replace("_", ""))
-    known: dict[str, str] = {}
-    if kind is None:  # digits that are no dimension are a kernel
-        kind = _WORDS.get(word.lower().replace("_", ""))
-        known = {"kernel": digits} if digits else {}
+    whole = f"{word}{digits or ''}"
+    kind, known = layer(whole, REGISTRY), dict[str, str]()
+    if not kind and digits:  # digits that are no dimension are a kernel
+        kind, known = layer(word, REGISTRY), {"kernel": digits}
+    if kind not in REGISTRY or REGISTRY[kind].joins:
+        if whole.lower() == "identity" and inside == "":
+            yield "identity"
+        return
+    kind = REGISTRY[kind].spelling
     if width:
         known["width"] = width[1:]
-    if kind is None:
-        return
-    orders = _ORDERS[kind]
-    if library := re.search(r"\d([dD])\Z", f"{word}{digits or ''}"):
+    orders = _ORDERS.get(kind, ((),))
+    if library := re.search(r"\d([dD])\Z", whole):
         # PyTorch writes Conv2d, Keras Conv2D.
         orders = orders[:1] if library[1] == "d" else orders[-1:]
     meant = []
+    renamed = _OF_KERAS.get(kind, {}) if library and library[1] == "D" else {}
     for order in orders:
-        said = _said(apart(inside), order)
+        said = _said(kind, apart(inside or ""), order, renamed)
         if said is not None and not known.keys() & said.keys():
             meant.append({**known, **said})
+    needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
+    meant = [said for said in meant if needed <= said.keys()]
     # Of two orders the one that gives a kernel which nets have.
-    usual = [said for said in meant if _sizes(said.get("kernel", "3")) in _KERNELS]
+    usual = [said for said in meant if square(said.get("kernel", "3")) in _KERNELS]
     for said in usual or meant:
         yield _written(kind, said)
+
+
+def chained(expression: str) -> Iterator[tuple[str, str]]:
+    """The tensor that calls inside each other begin with, or nothing, and the calls as a chain of steps.
+
+    `F.relu(conv3-8(x))` gives `x` and `conv3-8; relu`, `Conv2D(8, 3)(x)` gives `x` and `conv3-8`.
+    """
+    found = _calls(expression.strip(), _DEEPEST)
+    if found is None or not found[1]:
+        return
+    source, calls = found
+    for chosen in islice(product(*map(_ways, calls)), _MOST):
+        yield source, "; ".join(chosen)
+
+
+def _ways(call: str) -> list[str]:
+    """What a step may have been meant as: itself, where no library's word is in it, and translations."""
+    own = _OWN.match(call)
+    kept = [call] if own and not layer(own[1], ()) else []
+    return list(dict.fromkeys((*kept, *translated(call))))
 
 
 def apart(inside: str) -> list[str]:
@@ -111,43 +135,103 @@ def apart(inside: str) -> list[str]:
     return [part for part in (*parts, inside[start:].strip()) if part]
 
 
-def _said(arguments: list[str], order: tuple[str, ...]) -> dict[str, str] | None:
+def closing(text: str, at: int) -> int:
+    """Where the bracket at `at` is closed; -1 where it is not."""
+    depth = 0
+    for i in range(at, len(text)):
+        depth += (text[i] in "([{") - (text[i] in ")]}")
+        if depth == 0:
+            return i
+    return -1
+
+
+def _calls(text: str, depth: int) -> tuple[str, list[str]] | None:
+    """The tensor that an expression of calls begins with, and the calls, the first to run first."""
+    if name := _NAME.match(text):
+        return name[1], []
+    found = _CALLED.match(text)
+    end = closing(text, found.end()) if found and depth else -1
+    if not found or end < 0:
+        return None
+    word, inside, rest = found[0].strip(), text[found.end() + 1 : end], text[end + 1 :].strip()
+    if word.endswith(".add") or word == "add":  # a model's layers, one by one
+        return _calls(inside, depth - 1) if len(apart(inside)) == 1 else None
+    if rest:  # a layer that is called on a tensor
+        if rest[0] != "(" or closing(rest, 0) != len(rest) - 1:
+            return None
+        inner = _calls(rest[1:-1].strip(), depth - 1)
+        return inner and (inner[0], [*inner[1], text[: end + 1].strip()])
+    arguments = apart(inside)
+    first = arguments[0] if arguments else ""
+    if _NAME.match(first) or _CALLED.match(first):
+        if inner := _calls(first, depth - 1):
+            given = ", ".join(arguments[1:])
+            return inner[0], [*inner[1], f"{word}({given})" if given else word]
+        return None
+    return "", [text.strip()]
+
+
+def _said(
+    kind: str, arguments: list[str], order: tuple[str, ...], renamed: Mapping[str, str]
+) -> dict[str, str] | None:
     """The arguments by our names; None where one has none."""
     found: dict[str, str] = {}
     for i, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if not equals:
-            if i >= len(order) or (order[i] == "in" and not argument.isdigit()):
+            if i >= len(order) or (order[i] == "in" and not argument.lstrip("-").isdigit()):
                 return None
             ours, value = order[i], argument
         else:
-            ours = _NAMES.get(name.strip(), "")
-        if not ours or ours in found:
+            ours = _ours(renamed.get(name.strip(), name.strip()), kind)
+        if not ours or (ours in found and ours != "in"):
             return None
         if ours != "in":
-            value = value.strip().strip("\"'")
-            found[ours] = _VALUES.get(value, value.lower() if value.isalpha() else value)
+            found[ours] = _value(value.strip(), ours)
+    found.pop("in", None)
     return found
+
+
+def _ours(name: str, kind: str) -> str:
+    """Our name of an argument, `in` of one that is left out, nothing where there is none."""
+    known = REGISTRY[kind].params
+    if name in known:
+        return name
+    meant = next((ours for ours in ARGUMENTS.get(name, ()) if ours in known), "")
+    return meant or ("in" if name in _LEFT_OUT else "")
+
+
+def _value(value: str, name: str) -> str:
+    value = value.strip("\"'")
+    if name in ("act", "norm"):
+        word = value.rpartition(".")[2].removesuffix("()")
+        return layer(word, REGISTRY) or _VALUES.get(word, word)
+    if name in ("factor", "size", "amount"):
+        value = square(value)
+    return _VALUES.get(value, value.lower() if value.isalpha() else value)
 
 
 def _written(kind: str, said: Mapping[str, str]) -> str:
     rest = dict(said)
-    kernel = _sizes(rest.pop("kernel", ""))
-    width, stride = rest.pop("width", ""), _sizes(rest.pop("stride", ""))
+    kernel = square(rest.pop("kernel", ""))
+    width, stride = rest.pop("width", ""), square(rest.pop("stride", ""))
     if rest.get("pad") in ("valid", "0"):
         del rest["pad"]
     step = kind + kernel + (f"-{_short(width)}" if width else "")
     if stride and stride != "1" and not (kind.endswith("pool") and stride == kernel):
         step += f"/{stride}"
-    if kind == "dropout" and "rate" in rest:
-        return f"{step}({rest['rate']})"
+    first = next(iter(REGISTRY[kind].params), "")
+    if [*rest] == [first] and first != "eps":
+        return f"{step}({rest[first]})"
     arguments = ", ".join(f"{name}={value}" for name, value in rest.items())
     return f"{step}({arguments})" if arguments else step
 
 
-def _sizes(text: str) -> str:
-    """`3` for `(3, 3)`, `1x7` for `(1, 7)`."""
-    parts = [part.strip() for part in text.strip("()[]").split(",") if part.strip()]
+def square(text: str) -> str:
+    """`3` for `(3, 3)` and `3x3`, `1x7` for `(1, 7)`."""
+    inside = text.strip("()[]")
+    sign = "x" if re.fullmatch(r"\d+x\d+", inside) else ","
+    parts = [part.strip() for part in inside.split(sign) if part.strip()]
     return parts[0] if len(set(parts)) == 1 else "x".join(parts)
 
 

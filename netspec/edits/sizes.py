@@ -9,12 +9,12 @@ from math import gcd
 from netspec.diagnostics.messages import shapes
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change, Span
-from netspec.sizes.shapes import channels_last
+from netspec.sizes.shapes import image_first
 
 _STEP = re.compile(
     r"([A-Za-z_]\w*?)(\d+(?:x\d+)*)?(-(?:\w+|\([^()]*\)))?(/(?:\w+|\([^()]*\)))?(\(.*\))?\Z"
 )
-_INPUT = re.compile(r"^[^\S\n]*input\s+(?:\w+:\s*)?(\d+x\d+x\d+)\b", re.M)
+_INPUT = re.compile(r"^[^\S\n]*input\s+(?:\w+:\s*)?(\d+(?:x\d+){2,3})\b", re.M)
 # A word with braces that hold no others but one level of them.
 _BRACES = re.compile(r"\w+(?:\([^()]*\))?\s*\{(?:[^{}]|\{[^{}]*\})*\}")
 _WINDOW = re.compile(
@@ -62,10 +62,10 @@ def _kernel(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
 
 
 def _channels_first(text: str) -> Iterator[Change]:
-    """Inputs whose channels seem to stand last, with them first."""
+    """Inputs whose channels seem to stand last, or behind a batch, with them first."""
     for found in _INPUT.finditer(text):
         sizes = tuple(int(size) for size in found[1].split("x"))
-        if moved := channels_last(sizes):
+        if moved := image_first(sizes):
             yield found.start(1), found.end(1), "x".join(map(str, moved))
 
 

@@ -12,19 +12,26 @@ from itertools import islice
 
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
-from netspec.edits.foreign import apart, translated
-from netspec.sizes.shapes import channels_last
+from netspec.diagnostics.suggest import layer
+from netspec.edits.foreign import apart, chained, closing, square, translated
+from netspec.ops.registry import REGISTRY
+from netspec.sizes.shapes import image_first
 
 _NAME = r"[A-Za-z_]\w*"
 # A step: a head with its shorthand, and parentheses without others inside.
 _STEP = rf"{_NAME}(?:-\w+)?(?:/\w+)?(?:\([^()]*\))?"
 # One that has a width, which no value does.
 _SHORT = rf"{_NAME}-\w+(?:/\w+)?(?:\([^()]*\))?"
-_SIZE = r"(?:\d+|[A-Z]\w*)"
+_SIZE = r"(?:\d+|[A-WYZ][a-wyzA-WYZ]*|-1|\?)"
 _INNER = r"(?:[^()]|\([^()]*\))*"
 _MERGES = r"(?:add|concat|sub|mul|div|mean|maximum|minimum)\b"
 _SIGNS = {"+": "add", "*": "mul", "-": "sub"}
-_MEANT = {"cat": "concat", "concatenate": "concat"}
+
+# A step as tables of papers write it: what its kernel is of, its width, its stride.
+_PAPER = re.compile(
+    r"(\d+x\d+)\s*([A-Za-z]\w*(?:\s(?!stride)[A-Za-z]+)?)?\s*,?\s*(\d+)?(?:\s*,?\s*(?:/|stride\s*|s)(\d+))?",
+)
+_WHOLE = re.compile(_STEP)
 
 # A template as `re.Match.expand` takes them, or a function where groups may be missing.
 Slip = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
@@ -32,7 +39,9 @@ Slip = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
 def _joined(word: str, parts: list[str]) -> str:
     """`concat { | a | b }`."""
-    return f"{_MEANT.get(word, word)} {{ {' '.join(f'| {part}' for part in parts)} }}".strip()
+    return (
+        f"{layer(word, REGISTRY) or word} {{ {' '.join(f'| {part}' for part in parts)} }}".strip()
+    )
 
 
 def _named(word: str, names: str) -> str:
@@ -60,16 +69,42 @@ def _counted(found: re.Match[str]) -> str:
     return f"{found['for']} {first}..{last - 1}" if first else f"{found['for']} 1..{last}"
 
 
+def _of_paper(found: re.Match[str]) -> str:
+    """`7x7 conv, 64, stride 2`, and `3x3, 64`, as tables of papers write them."""
+    kernel, words, width, stride = found.groups()
+    kind = layer((words or "conv").replace(" ", ""), REGISTRY) or words
+    step = f"{kind}{square(kernel)}" + (f"-{width}" if width else "")
+    return step + (f"/{stride}" if stride else "")
+
+
+def _block_of(found: re.Match[str]) -> str:
+    """`[a; b] x 2`, and what else repeats several steps, as `for i in 1..2 { a; b }`."""
+    steps = []
+    for part in re.split(r"\s*[;\n]\s*", found["steps"].strip()):
+        paper = _PAPER.fullmatch(part)
+        steps.append(_of_paper(paper) if paper else part)
+    count = found["count"] or found["times"]
+    if len(steps) == 1 and _WHOLE.fullmatch(steps[0]):
+        return f"{found['before']}{steps[0]} x{count}{found['after']}"
+    return f"{found['before']}for i in 1..{count} {{ {'; '.join(steps)} }}{found['after']}"
+
+
+def _separated(found: re.Match[str]) -> str:
+    return "; ".join(re.split(r"\s*(?:\|>|[,|])\s*", found[0]))
+
+
 def _input(found: re.Match[str]) -> str:
-    given = re.split(r"[^0-9A-WYZ_]+", found[2])
+    given = re.findall(r"\d+|[A-WYZ][a-wyzA-WYZ]*", re.sub(r"None|-1|\?", "", found[2]))
     whole = tuple(map(int, given)) if all(size.isdigit() for size in given) else ()
-    sizes = "x".join(map(str, channels_last(whole) or given))
+    if not whole and not given[0].isdigit() and given[-1] in ("1", "3", "4"):
+        given = [given[-1], *given[:-1]]
+    sizes = "x".join(map(str, image_first(whole) or given))
     return f"input {found[1]}: {sizes}" if found[1] else f"input {sizes}"
 
 
 def _input_layer(found: re.Match[str]) -> str:
     sizes = tuple(map(int, re.findall(r"\d+", found[1])))
-    return "input " + "x".join(map(str, channels_last(sizes) or sizes))
+    return "input " + "x".join(map(str, image_first(sizes) or sizes))
 
 
 def _known(*slips: tuple[str, str | Callable[[re.Match[str]], str]]) -> tuple[Slip, ...]:
@@ -91,18 +126,24 @@ _OF_STATEMENTS = _known(
     # Kernel, width, stride and padding.
     (r"([a-z_]+)-(\d+)-(\d+)(.*)", r"\1\2-\3\4"),
     (r"([a-z_]+?)(\d+)(\(.*\))?", lambda m: f"{m[1]}-{m[2]}{m[3] or ''}"),
-    (rf"({_NAME})\s+(\d+)", r"\1-\2"),
+    (rf"({_NAME})\s+(\d+)", lambda m: f"{layer(m[1], REGISTRY) or m[1]}-{m[2]}"),
+    (rf"({_NAME}(?:-\w+)?(?:/\w+)?)((?:-[a-z]+)+)", lambda m: f"{m[1]}{m[2].replace('-', '; ')}"),
+    (r"(.*[-/])(\d+)([a-z]\w*)", r"\1(\2*\3)"),
+    (r"(?:\w+\.)*Activation\(\s*[\"']?(\w+)[\"']?\s*\)", r"\1"),
+    (r"(.*\bas\s+|net\s+)(\w+(?:-\w+)+)", lambda m: f"{m[1]}{m[2].replace('-', '_')}"),
+    (rf"({_MERGES})((?:\s+@?{_NAME}){{2,}})", lambda m: _named(m[1], m[2])),
     (rf"({_NAME})[- ]\s*(\d*\.\d+)", r"\1(\2)"),
     (rf"({_NAME}?)[ ,]*(\d+(?:x\d+)*)\s*[ ,-]\s*(\d+)(?:[ ,/]+s?(\d+))?", _strided),
-    (
-        r"(\d+x\d+)\s*([a-z_]+)\s*,?\s*(\d+)(?:\s*,?\s*/(\d+))?",
-        lambda m: f"{m[2]}{m[1]}-{m[3]}" + (f"/{m[4]}" if m[4] else ""),
-    ),
+    (_PAPER.pattern, _of_paper),
     (r"([a-z_]+)(\d+)-([1357])", r"\1\3-\2"),
     (rf"({_NAME}-\d+)\s*s(\d+)", r"\1/\2"),
     (rf"({_NAME}-\w+(?:/\d+)?)(?:/|\s*,?\s+p(?:ad)?)(\d+)", r"\1(pad=\2)"),
     (rf"({_NAME}[\w-]*)\((same|valid|full)\)", r"\1(pad=\2)"),
     (rf"({_STEP})((?:[,\s]+{_NAME}\s*=\s*[\w.]+)+)", _arguments),
+    (
+        rf"({_NAME}[\w/-]*)\(((?:.*,)?)\s*dropout\s*=\s*([\d.]+)\s*,?(.*)\)",
+        lambda m: f"{m[1]}({m[2].rstrip(', ')}{m[4]}); dropout({m[3]})".replace("()", ""),
+    ),
     # Names, and layers as functions of them.
     (rf"({_NAME})\s*:\s*({_STEP})", r"\2 as \1"),
     (rf"({_NAME})\s*([-+*])\s*({_NAME})", lambda m: _named(_SIGNS[m[2]], f"{m[1]} {m[3]}")),
@@ -110,19 +151,17 @@ _OF_STATEMENTS = _known(
     (rf"({_STEP})\s*\+\s*({_STEP})", r"\1; \2"),
     (rf"({_NAME})\s+(@{_NAME}(?:\s*,\s*@{_NAME})*)", r"\1(\2)"),
     (
-        rf"(?:{_NAME}\.)*({_NAME})\s*\(?\s*[\[(]\s*({_NAME}(?:\s*,\s*{_NAME})+)\s*[\])][^()]*\)?",
+        rf"(?:{_NAME}\.)*({_NAME})\s*(?:\(\s*\))?\(?\s*[\[(]\s*({_NAME}(?:\s*,\s*{_NAME})+)\s*[\])][^()]*\)?",
         lambda m: _named(m[1], m[2]),
     ),
     (rf"({_NAME})\((\d+)\s*,\s*({_NAME})\)", r"\1-\2(act=\3)"),
     (rf"({_NAME})\(\s*({_SHORT})\s*\)", r"\1 { \2 }"),
     (rf"({_NAME})\((.*,.*)\)", lambda m: _joined(m[1], apart(m[2]))),
-    (rf"(?!{_MERGES})(?:{_NAME}\.)*({_NAME})\(\s*({_NAME})\s*\)", r"@\2; \1"),
-    (rf"({_NAME})\s*=\s*({_NAME})\(\s*({_NAME})\s*\)", r"@\3; \2 as \1"),
     # Declarations.
     (r"output\s+((?:@\w+[\s,]*)+)", lambda m: f"output {m[1].replace('@', '')}"),
     (r"def\s+(.*)", r"block \1"),
     (
-        rf"input(?:\s+({_NAME}))?\s*[=:]?\s*[(\[]?\s*({_SIZE}(?:(?:\s*[xX×,*]\s*|\s+){_SIZE})+)\s*[)\]]?",
+        rf"input(?:\s+({_NAME})(?=[\s=:(\[]))?\s*[=:]?\s*[(\[]?\s*({_SIZE}(?:(?:\s*[xX×,*]\s*|\s+){_SIZE})+)\s*[)\]]?",
         _input,
     ),
     (r"Input\(.*?(\d+(?:\s*,\s*\d+)+).*", _input_layer),
@@ -130,9 +169,33 @@ _OF_STATEMENTS = _known(
 # On the whole line.
 _OF_LINES = _known(
     (r"(.*?)//(.*)", r"\1#\2"),
+    (r"\"\"(?P<quoted>\"?)\s*(.*?)\s*\"\"(?P=quoted)", r"# \2"),
     (r"(.*?)/\*(.*?)\s*\*/\s*", r"\1#\2"),
     (r"(.*?)--(\s.*)", r"\1#\2"),
+    (r"(block\s+[^={]*?)\s*(?:=|->|=>|:)\s*\{(.*)", r"\1 {\2"),
     (r".*?(?:->|=>|>>).*", lambda m: re.sub(r"\s*(?:->|=>|>>)\s*", "; ", m[0])),
+    (rf"{_STEP}(?:\s*(?:\|>|[,|])\s*{_STEP})+", _separated),
+    (
+        r"(?P<before>)(?:(?P<count>\d+)\s*[x*]?|(?:repeat|loop)\s*\(?\s*(?P<times>\d+)\s*\)?)\s*"
+        r"\{(?P<steps>[^{}|]*)\}(?P<after>.*)",
+        _block_of,
+    ),
+    (
+        r"(?P<before>.*?)(?:\[|(?<!\w)\{|(?<!\S)\()(?P<steps>[^\[\]{}|]*)[\]})]\s*[x*×]\s*(?P<count>\d+)"
+        r"(?P<times>)(?P<after>.*)",
+        _block_of,
+    ),
+    (
+        rf"(?P<for>for\s+{_NAME}\s+in)\s+(?:range\((?:(?P<first>\d+)\s*,\s*)?(?P<last>\d+)\)|[^:]*?)"
+        rf"\s*:\s*(?P<body>\S.*)",
+        lambda m: f"{_counted(m) if m['last'] else m[0].partition(':')[0]} {{ {m['body']} }}",
+    ),
+    (rf"(.*\}})\s*\+\s*({_STEP})", r"\1; \2"),
+    (r"(.*[-/])\{(\w+)\}(.*)", r"\1\2\3"),
+    (
+        rf"(block\s+{_NAME})((?:\s+{_NAME})+)\s*(\{{.*)",
+        lambda m: f"{m[1]}({', '.join(m[2].split())}) {m[3]}",
+    ),
     (r"(.*?\})\s*elif\b(.*)", r"\1 else if\2"),
     (
         rf"(.*?)\{{\s*({_NAME}(?:\s*[|,]\s*{_NAME})+)\s*\}}(.*)",
@@ -142,6 +205,10 @@ _OF_LINES = _known(
     (r"(.*?)\{\s*([^|{}]*,[^|{}]*)\}(.*)", lambda m: f"{m[1]}{_joined('', apart(m[2]))}{m[3]}"),
     (rf"(.*?\w)\(({_INNER};{_INNER})\)(.*)", r"\1 { \2 }\3"),
 )
+_ASSIGNED = re.compile(rf"(?:self\.)?({_NAME})\s*=(?!=)\s*(.*)", re.S)
+_SEQUENTIAL = re.compile(r"(?:\w+\.)*Sequential\s*\(")
+# What a tensor is called that no step has named: what flows in is meant.
+_FLOWING = ("data", "features", "h", "hidden", "input", "inputs", "out", "output", "x", "y")
 _LONGEST = 400
 _MOST = 8
 
@@ -160,9 +227,53 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     yield from islice(_meant(_OF_STATEMENTS, statement, first), _MOST)
     inner = statement.strip()
     offset = first + statement.find(inner)
-    for meant in translated(inner):
+    for meant in dict.fromkeys(_called(inner, text[:offset])):
         if meant != inner:
             yield offset, offset + len(inner), meant
+    yield from _listed(text, at)
+    yield from _commented(text, at)
+
+
+def _called(statement: str, before: str) -> Iterator[str]:
+    """A step of another library, or several by calls inside each other, named where it is assigned.
+
+    A tensor that was named `before` is what the first of them reads.
+    """
+    yield from translated(statement)
+    assigned = _ASSIGNED.fullmatch(statement)
+    value, named = (assigned[2], f" as {assigned[1]}") if assigned else (statement, "")
+    for source, steps in chained(value):
+        known = source and re.search(
+            rf"(?:\bas\b[^;\n]*?\b|\binput\s+|(?:\A|[;\n])\s*){source}\b(?=\s*(?:[;\n:=,#]|\Z))",
+            before,
+        )
+        if known or source in ("", *_FLOWING):
+            yield (f"@{source}; " if known else "") + steps + named
+    if assigned:
+        for _, _, meant in _meant(_OF_STATEMENTS, value, 0):
+            yield meant + named
+
+
+def _listed(text: str, at: int) -> Iterator[Change]:
+    """`nn.Sequential(...)` and its like, over lines too: the layers in it as steps."""
+    found = _SEQUENTIAL.match(text, at)
+    end = closing(text, found.end() - 1) if found else -1
+    if not found or end < 0:
+        return
+    layers = apart(text[found.end() : end].strip().removeprefix("[").removesuffix("]"))
+    steps = [next(chained(item), ("", ""))[1] for item in layers]
+    if steps and all(steps):
+        yield at, end + 1, "; ".join(steps)
+
+
+def _commented(text: str, at: int) -> Iterator[Change]:
+    """`/* ... */` over several lines as lines that are comments."""
+    opening = text.find("/*", at - 1, at + 2)
+    end = text.find("*/", at) if opening >= 0 else -1
+    if opening < 0 or end < 0 or "\n" not in text[opening:end]:
+        return
+    lines = text[opening + 2 : end].strip().splitlines()
+    yield opening, end + 2, "\n".join(f"# {line.strip(' *')}".rstrip() for line in lines)
 
 
 def _meant(known: tuple[Slip, ...], text: str, start: int) -> Iterator[Change]:

@@ -11,17 +11,26 @@ from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
 from netspec.edits.foreign import step_at, translated
 from netspec.syntax.fmt import spaced
+from netspec.syntax.lookalikes import is_elsewhere, plainly
+from netspec.syntax.lookalikes import plain as meant_as
 
 _QUOTED = re.compile(r"`([^`]+)`")
+# An argument that is to be written in place of another.
+_SWITCHED = re.compile(r"write `(\w+=\w+)`")
 # A token as far as what stands beside it cares: where one ends, and where one begins.
 _LAST = re.compile(r"(?:\w+|[^\w\s])\Z")
 _FIRST = re.compile(r"\w+|[^\w\s]")
-_LOOKALIKES = {"“": '"', "”": '"', "×": "x", "–": "-", "−": "-", "，": ",", "；": ";", "：": ":"}
+
+
+_ANOTHER = re.compile(r"[ \t]*[)\]}]")
 
 
 def _nearest(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     """The names that the advice asks about."""
     assert item.span is not None
+    if switched := _SWITCHED.match(problem.advice):
+        yield item.span.start, item.span.end, switched[1]
+        return
     _, asks, rest = problem.advice.partition("did you mean ")
     name = str(problem.facts.get("name", problem.facts.get("key", "")))
     word = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", item.span.text)
@@ -65,8 +74,14 @@ def _syntax(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     start, end = item.span.start, item.span.end
     if "separated" in problem.advice and text[start : start + 1] != "@":
         yield len(text[:start].rstrip()), start, "; "
-        if mark := re.match(r"\s*(?:->|=>|,|>+)\s*", text[start:]):
+        if mark := re.match(r"[ \t]*(?:->|=>|,|>+)[ \t]*(?=\S)", text[start:]):
             yield len(text[:start].rstrip()), start + mark.end(), "; "
+    if "by `==`" in problem.advice:
+        yield start, end, "=="
+    if "behind `=`" in problem.advice:
+        yield len(text[:start].rstrip()), end + len(re.match(r"\s*", text[end:])[0]), "="  # type: ignore[index]
+    if "without quotes" in problem.advice and text[start + 1 : end - 1].isidentifier():
+        yield start, end, text[start + 1 : end - 1]
     if "without spaces" in problem.advice:
         yield len(text[:start].rstrip()), start, ""
     if "without a space" in problem.advice and (gap := re.match(r"\s+(?=\d)", text[end:])):
@@ -117,6 +132,8 @@ def _unbalanced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Chang
         return
     partner = str(problem.facts["partner"])
     closing_text = " }" if partner == "}" else partner
+    if bracket != "{" and (other := _ANOTHER.search(text, start + 1)):
+        yield other.start(), other.end(), partner
     for mark in (";", " {", "\n"):
         at = text.find(mark, start)
         if at > 0:
@@ -131,10 +148,26 @@ def _character(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change
     assert item.span is not None
     start, end = item.span.start, item.span.end
     wrong = text[start:end]
-    if wrong[0] == "'" and len(wrong) > 1:
-        yield start, end, wrong[1:-1]
+    first = text.rfind("\n", 0, start) + 1
+    line = text[first:].partition("\n")[0]
+    last = first + len(line)
+    if wrong[0] == "'":
+        yield first, last, _IN_QUOTES.sub(r"\1", line)
         yield start, end, f'"{wrong[1:-1]}"'
-    yield start, end, _LOOKALIKES.get(wrong, "")
+    elif meant_as(wrong[0]):
+        yield first, last, plainly(line)
+    elif is_elsewhere(wrong[0]):
+        yield from _of_elsewhere(wrong[0], line, first)
+    else:
+        yield start, end, ""
+
+
+def _of_elsewhere(sign: str, line: str, first: int) -> Iterator[Change]:
+    """The line with a sign of other languages written in ours."""
+    for pattern, meant in _SIGNS.get(sign, ()):
+        changed = re.sub(pattern, meant, line)
+        if changed != line:
+            yield first, first + len(line), changed
 
 
 def _quote(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
@@ -181,6 +214,18 @@ def _referenced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Chang
     if item.span.text.isidentifier():
         yield item.span.start, item.span.start, "@"
 
+
+# Words in single quotes.
+_IN_QUOTES = re.compile(r"'([^'\n]*)'")
+# What a sign of other languages may stand for.
+_SIGNS = {
+    "!": ((r"!(?!=)\s*", "not "),),
+    "&": ((r"\s*&&?\s*", " and "),),
+    "^": ((r"([-/])(\w+)\^(\w+)", r"\1(\2**\3)"), (r"\^", "**")),
+    "$": ((r"\$\{?(\w+)\}?", r"\1"), (r"\$", "@"), (r"\s*\$", "")),
+    "?": ((r"([^(=]+?)\s*\?\s*([^:?]+?)\s*:\s*([^),]+)", r"\2 if \1 else \3"), (r"\?x", "")),
+    "@": ((r"(\w+)\s*@\s+(\w+)", r"matmul { | @\1 | @\2 }"), (r"@\s+", "@")),
+}
 
 # What is tried for each problem of this kind.
 SPELLINGS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from typing import Any
 
 from netspec.diagnostics.messages import names, syntax
@@ -31,6 +31,7 @@ _MISWRITTEN = frozenset(
         names.BadArgument,
         names.MissingArgument,
         names.NoList,
+        names.NotASymbol,
         names.TooManyArguments,
         names.UnknownArgument,
         names.UnknownLayer,
@@ -54,13 +55,46 @@ def with_edits(error: NetspecError, source: Source, build: Build) -> NetspecErro
     """The error with up to three edits for each of its first diagnostics; `build` tries a text."""
     if len(source.text) > _LONGEST_SOURCE or error.more:
         return error
-    found = []
-    for i, item in enumerate(error.diagnostics):
-        edits = _edits(item, error, source, build) if i < _DIAGNOSTICS else ()
-        found.append(replace(item, edits=edits) if edits else item)
-    if tuple(found) == error.diagnostics:
+    first = error.diagnostics[:_DIAGNOSTICS]
+    tried = _together([_edits(item, error, source, build) for item in first], error, source, build)
+    found = [replace(item, edits=edits) for item, edits in zip(first, tried, strict=True)]
+    if not any(tried):
         return error
-    return NetspecError(tuple(found), status=error.status, more=error.more)
+    rest = error.diagnostics[_DIAGNOSTICS:]
+    return NetspecError((*found, *rest), status=error.status, more=error.more)
+
+
+def _together(
+    tried: list[tuple[Edit, ...]], error: NetspecError, source: Source, build: Build
+) -> list[tuple[Edit, ...]]:
+    """The edits that also check once every other mistake is mended by its first one.
+
+    A mistake in the grammar hides what is wrong in other ways, in the step that an edit made too. Where
+    a mistake has no edit, or two of them one, nothing is known, and all are kept.
+    """
+    firsts = [edits[0] for edits in tried if edits]
+    if len(tried) < 2 or len(firsts) < len(error.diagnostics) or _overlap(firsts):
+        return tried
+    kept = list(tried)
+    for i, edits in enumerate(tried):
+        others = [kept[j][0] for j in range(len(tried)) if j != i and kept[j]]
+        fitting = tuple(
+            edit for edit in edits if not _problems(_edited(source, (edit, *others)), build)
+        )
+        kept[i] = fitting
+    return kept if any(kept) else tried
+
+
+def _overlap(edits: list[Edit]) -> bool:
+    places = sorted((edit.span.start, edit.span.end) for edit in edits)
+    return any(end > start for (_, end), (start, _) in pairwise(places))
+
+
+def _edited(source: Source, edits: tuple[Edit, ...]) -> Source:
+    text = source.text
+    for edit in sorted(edits, key=lambda edit: edit.span.start, reverse=True):
+        text = text[: edit.span.start] + edit.replacement + text[edit.span.end :]
+    return replace(source, text=text)
 
 
 def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) -> tuple[Edit, ...]:

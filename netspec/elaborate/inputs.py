@@ -30,6 +30,12 @@ from netspec.syntax import ast
 from netspec.syntax.units import Unit
 
 _SHAPE = re.compile(r"(?:([A-Za-z_]\w*)[:=])?([0-9]+(?:x(?:[0-9]+|[A-Z][A-Za-z]*))*)\Z")
+# What other libraries write for the batch.
+_NO_SIZES = frozenset({"None"})
+_OF_ONE_SAMPLE = "sizes are those of one sample, without a batch"
+# Sizes of which the first is no number are one word to who reads them.
+_JOINED = re.compile(r"[A-Z][a-zA-WYZ0-9]*(?:x(?:[A-Z][a-zA-WYZ0-9]*|\d+))+")
+_CHANNELS_FIRST = "sizes begin with a number, that of the channels: `3xHxW`"
 
 
 @record(frozen=False, slots=False)
@@ -149,6 +155,10 @@ class Inputs:
         return TensorType(shape, batch, ids)
 
     def _size(self, part: Any, item: ast.Input) -> Dim:
+        if isinstance(part, Name) and part.text in _NO_SIZES:
+            raise Misplaced(NotASymbol(f"`{part.text}`", _OF_ONE_SAMPLE), item.shape.extent)
+        if isinstance(part, Name) and _JOINED.fullmatch(part.text):
+            raise Misplaced(NotASymbol(f"`{part.text}`", _CHANNELS_FIRST), item.shape.extent)
         if isinstance(part, Name) and part.text.isalnum() and part.text[0].isupper():
             return symbol(part.text)
         if isinstance(part, float) and part.is_integer():

@@ -15,7 +15,7 @@ from netspec.analysis.statements import (
 )
 from netspec.diagnostics.messages.expect import BadFigure, IncompleteFigure, UnknownFigure
 from netspec.diagnostics.messages.names import RepeatedArgument, UnknownMetadata
-from netspec.diagnostics.suggest import closest
+from netspec.diagnostics.suggest import closest, layer, unspelt
 from netspec.elaborate.bind import Misplaced, evaluate_at
 from netspec.elaborate.evaluate import integral
 from netspec.elaborate.report import Reporter
@@ -156,7 +156,7 @@ def _unknown_figure(line: str, key: str, statement: Statement) -> UnknownFigure:
 
 
 def _unknown_key(key: str, known: tuple[str, ...]) -> UnknownMetadata:
-    if key.rstrip("0123456789x") in REGISTRY:
+    if layer(key.rstrip("0123456789x"), REGISTRY):
         return UnknownMetadata(
             key, "a step is written without spaces, its arguments in parentheses"
         )
@@ -164,5 +164,7 @@ def _unknown_key(key: str, known: tuple[str, ...]) -> UnknownMetadata:
         return UnknownMetadata(key, what="takes `name=value` pairs")
     if key in METADATA:
         return UnknownMetadata(key, f'`{key} "..."`', "takes a text or a number, no pairs")
+    if advice := unspelt(key):
+        return UnknownMetadata(key, advice)
     near = closest(key, known)
     return UnknownMetadata(key, f"did you mean {near}?" if near else f"known: {', '.join(known)}")

@@ -14,7 +14,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.elaborate.inputs import Freed
 from netspec.sizes.conditions import Conditions
 from netspec.sizes.legal import legality
-from netspec.sizes.shapes import channels_last
+from netspec.sizes.shapes import batch_first, channels_last
 
 _OF_SIZES = (
     shapes.ElementsDiffer,
@@ -61,12 +61,14 @@ def with_nearest(
     note = f"the sizes nearest to {now} that fit: {', '.join(shown)}".replace("input:", "")
     for text in freed.inputs(freed.sizes):
         sizes = text.rpartition(":")[2].split("x")
-        moved = channels_last([int(size) for size in sizes if size.isdigit()])
-        if moved is not None:
+        whole = [int(size) for size in sizes if size.isdigit()]
+        if moved := channels_last(whole):
             asked = "x".join(map(str, moved))
             note = (
                 f"sizes stand channels first: {'x'.join(sizes)} has {sizes[0]} channels; {asked}?"
             )
+        elif moved := batch_first(whole):
+            note = f"sizes are those of one sample, without a batch: {'x'.join(map(str, moved))}?"
     items = list(error.diagnostics)
     items[at] = replace(items[at], note=note)
     return NetspecError(tuple(items), status=error.status, more=error.more)

@@ -105,6 +105,11 @@ def batch_first(sizes: Sequence[Dim]) -> tuple[Dim, ...] | None:
     return (channels, height, width) if image else None
 
 
+def image_first(sizes: Sequence[Dim]) -> tuple[Dim, ...] | None:
+    """The sizes of one sample, channels first, where they look like an image's in another order."""
+    return channels_last(sizes) or batch_first(sizes)
+
+
 def strides(large: TensorType, small: TensorType) -> int | tuple[int, ...]:
     """The stride from one map to another of its rank: one number where all axes agree."""
     found = tuple(ratio(a, b) for a, b in zip(large.spatial, small.spatial, strict=True))

@@ -75,8 +75,8 @@ _AFTER_STEP = {
     "STAR": "a repeat is written `conv3-64 x3`, and arithmetic goes in parentheses: `conv3-(2*n)`",
     "FLOORDIV": "a comment starts with `#`, and arithmetic goes in parentheses: `conv3-(2*n)`",
     "REPEAT": "a repeat comes before a name: `conv3-64 x2 as a`",
-    "EQUAL": "`name=value` goes in parentheses, `conv3-64(pad=1)`, and a step is named behind it, "
-    "`conv3-64 as a`",
+    "EQUAL": "`name=value` goes in parentheses, `conv3-64(pad=1)` or `net name(n=8)`, and a step is named "
+    "behind it, `conv3-64 as a`",
     "MINUS": f"{TWO_STEPS[1]}, and one dash stands before a width: `conv3-64`",
     **dict.fromkeys(("INT", "DIMS"), SPACED[1]),
     "SLASH": "one stride stands behind the width, `conv3-64/2`; padding is an argument: "
@@ -93,11 +93,15 @@ _TRAINING_HEAD = (
 )
 # What begins no step.
 _NO_STEP = {
-    "LPAR": GROUPED,
+    **dict.fromkeys(("LPAR", "LSQB"), GROUPED),
     **dict.fromkeys(("FLOORDIV", "SLASH", "PERCENT", "STAR"), "a comment starts with `#`"),
     "INT": "a repeat stands behind its step: `conv3-64 x3`",
     "DIMS": "a step begins with its layer: `conv3x3-64`",
+    "MINUS": "steps stand without dashes, and a comment starts with `#`",
+    "STRING": "a step stands without quotes, and a comment starts with `#`",
 }
+# What stands in other languages before what belongs together.
+_OPENERS = frozenset({"COLON", "EQUAL", "MINUS", "COMPARE"})
 # What closes the brackets in which a value has ended.
 _CLOSERS = frozenset({"RPAR", "RSQB"})
 _BEGINS_VALUE = _VALUE | {"NAME", "REF", "DIMS"}
@@ -113,6 +117,12 @@ def describe(token: Token) -> str:
     return f"`{text if len(text) <= 40 else text[:37] + '...'}`"
 
 
+def declaration(word: str) -> str:
+    """Advice on a word before what cannot follow a step: the declaration that it is nearly, if any."""
+    near = "`net`" if word != "net" and word.lower() == "net" else closest(word, _FIRST_WORDS)
+    return f"did you mean {near}?" if near else ""
+
+
 def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[str, str]:
     """What could have stood where `token` stands, and advice if the mistake is a common one.
 
@@ -122,10 +132,12 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
         return "a name", _TRAINING_HEAD
     kinds = {kind for kind in choices if kind.isupper() or kind in ("_SEP", "$END")}
     kinds.discard("BROKEN")
+    if token.type == "EQUAL" and "COMPARE" in kinds and not kinds & {"_SEP", "RPAR"}:
+        return "`==`", "two values are compared by `==`"
     if kinds & _CLOSERS and kinds & _OPERATORS:
         return _in_brackets(kinds, token)
-    if "_SEP" in kinds and (near := closest(word, _FIRST_WORDS)):
-        return "the end of the step", f"did you mean {near}?"
+    if "_SEP" in kinds and (advice := declaration(word)):
+        return "the end of the step", advice
     if "_SEP" in kinds and (advice := unspelt(str(token)) or unspelt(word)):
         return "the end of the step", advice
     if "_SEP" in kinds and token.type == "NAME" and token == "x":
@@ -148,6 +160,14 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
         return "`(`", f"a reference stands in parentheses: `({token})`"
     if token.type == "ELSE":
         return "a step", "`else` follows the closing brace of an `if`"
+    if token.type in _OPENERS and "LBRACE" in kinds and not kinds & (_STATEMENT | {"_SEP"}):
+        return (
+            "`{`",
+            "what belongs together stands in braces: `block unit(n) { ... }`, `for i in 1..3 { ... }`",
+        )
+    if token.type == "VBAR" and "RBRACE" not in kinds:
+        branches = "branches stand in braces: `{ | a | b }`"
+        return TWO_STEPS[0], f"{TWO_STEPS[1]}; {branches}"
     if token.type == "VBAR":
         return (
             "the end of the braces",
@@ -160,6 +180,8 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
         return "a value" if value else "a name", f"`{token}` is a word of the language"
     if value:
         return "a value", ""
+    if kinds == {"NAME"} and token.type == "STRING":
+        return "a name", "a name stands without quotes, in letters, digits and _"
     if "_SEP" in kinds:
         kinds -= {"RBRACE", "VBAR", "$END"}
     words = sorted({_WORDS[kind] for kind in kinds - _OPERATORS if kind in _WORDS})
@@ -172,6 +194,8 @@ def _in_brackets(kinds: set[str], token: Token) -> tuple[str, str]:
     """What follows a value in parentheses or square brackets, where steps have no place."""
     between = kinds & (_CLOSERS | {"COMMA", "EQUAL"})
     expected = " or ".join(sorted(_WORDS[kind] for kind in between))
+    if token.type == "COLON":
+        return expected, "what an argument is stands behind `=`: `conv3-64(pad=1)`"
     if token.type == "REPEAT" or (token.type == "NAME" and token.startswith("x")):
         return expected, "sizes are joined by x: `3x224x224`"
     if "COMMA" not in kinds or token.type not in _BEGINS_VALUE:

@@ -24,6 +24,7 @@ from netspec.diagnostics.raised import Collector
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.foundation.records import record
+from netspec.syntax.lookalikes import advice as advice_on
 from netspec.syntax.terminals import Terminals, Word, lexeme
 
 _FORBIDDEN = re.compile(
@@ -133,6 +134,10 @@ class Lexer:
         opened = self._open
         for token in self._raw():
             kind = token.type
+            if kind in _CLOSING and self._closes_another(token):
+                yield from self._close_last(token)
+                last = _CLOSERS["("]
+                continue
             if opened:
                 parens = opened[-1][0] != "{"
                 if parens and self._unclosed(token, last):
@@ -173,6 +178,22 @@ class Lexer:
                 yield lexeme("BROKEN", "\0", end, end)
             yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], end, end)
         yield lexeme("$END", "", end, end)
+
+    def _closes_another(self, token: Word) -> bool:
+        """Whether `]` or `}` stands where `)` belongs, or the like: neither has a partner on the line."""
+        if not self._open or self._open[-1][0] == "{":
+            return False
+        if any(bracket == _PARTNER[str(token)] for bracket, _ in self._open):
+            return False
+        rest = self.source.text[token.extent[1] :].partition("\n")[0]
+        return _PARTNER[self._open[-1][0]] not in rest
+
+    def _close_last(self, token: Word) -> Iterator[Word]:
+        """Takes a wrong bracket for the partner of the last one that is open."""
+        bracket, at = self._open.pop()
+        self.report(Unbalanced, at, at + 1, bracket, _PARTNER[bracket])
+        yield lexeme("BROKEN", "\0", *token.extent)
+        yield lexeme(_CLOSERS[bracket], _PARTNER[bracket], *token.extent)
 
     def _close_inner(self, text: str, token: Word) -> Iterator[Word]:
         """Gives up brackets left open inside the one that `text` closes: a brace ends them itself."""
@@ -291,7 +312,7 @@ class Lexer:
             self.report(UnterminatedText, start, end)
             line_end = self.source.text.find("\n", start)
             return line_end if line_end >= 0 else len(self.source.text)
-        advice = "names are ASCII letters, digits and _" if ord(text) > 127 else "delete it"
+        advice = advice_on(text)
         if text == "'":
             quoted = _QUOTED.match(self.source.text, end)
             end = quoted.end() if quoted else end

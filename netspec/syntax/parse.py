@@ -26,10 +26,12 @@ from netspec.syntax.expected import (
     DESCRIBING,
     SPACED,
     TWO_STEPS,
+    declaration,
     describe,
     expectation,
 )
 from netspec.syntax.feeding import Actions
+from netspec.syntax.languages import other_language
 from netspec.syntax.lexer import Lexer, forbidden_characters
 from netspec.syntax.reductions import Reductions
 from netspec.syntax.terminals import Terminals, Word, lexeme
@@ -40,6 +42,8 @@ _OPERATORS = frozenset(
     {"PLUS", "MINUS", "STAR", "SLASH", "FLOORDIV", "PERCENT", "POWER", "COMPARE"}
     | {"AND", "OR", "NOT", "IF"}
 )
+# Mistakes from which on a text may be another language's.
+_FOREIGN = 2
 _WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -57,12 +61,15 @@ def terminals() -> Terminals:
 def parse(source: Source, collector: Collector, limits: Limits = DEFAULT) -> ast.File:
     """The syntax tree of a source; what cannot be read becomes `Broken` and a diagnostic."""
     lark, terminals, actions = _grammar()
+    before = len(collector.kept)
     for diagnostic in forbidden_characters(source):
         collector.add(diagnostic)
     reader = _Reader(source, collector, limits)
     lexer = Lexer(terminals, source, collector, limits, reader.lost)
     with without_collecting():
         items = reader.read(lark.parse_interactive(), actions, lexer.tokens())
+    if len(collector.kept) - before >= _FOREIGN and (problem := other_language(source.text)):
+        collector.since(before, problem)
     return ast.File(source, items, frozenset(reader.lost))
 
 
@@ -175,7 +182,8 @@ class _Reader:
         if len(before) == 2 and _are_names(before) and before[0] not in DESCRIBING:
             # Two names in a row could be metadata; nearly always they are two steps.
             start, end = before[1].extent
-            advice = unspelt(before[0]) or unspelt(before[1]) or TWO_STEPS[1]
+            first, second = before
+            advice = declaration(first) or unspelt(first) or unspelt(second) or TWO_STEPS[1]
             problem = UnexpectedText(describe(before[1]), TWO_STEPS[0], advice)
         elif (
             token.type in AFTER_WIDTH

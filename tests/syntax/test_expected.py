@@ -40,7 +40,7 @@ else { relu } > a step > `else` follows the closing brace
 3 > a step > a repeat stands behind its step
 3x3 > a step > a step begins with its layer
 // hi > a step > a comment starts with `#`
-[relu, tanh] > a step >
+[relu, tanh] > a step > steps that belong together are a block
 block for { relu } > a name > `for` is a word of the language
 relu as for > a name > `for` is a word of the language
 conv(for=3) > a value > `for` is a word of the language

@@ -42,7 +42,9 @@ def advice(text: str) -> str:
         ("block b { relu\nblock c { tanh }\n}\nc )", ["{", ")"]),
         # What follows is read on.
         ("block b { relu\nblock c { tanh }\n}\nc; relu ?", ["{", "?"]),
-        ("f(1, ]\nrelu\ntanh ) )", ["]", "(", ")"]),
+        ("f(1, ])\nrelu\ntanh ) )", ["]", ")", ")"]),
+        # One that stands where another belongs is one mistake.
+        ("f(1, ]\nrelu\ntanh )", ["(", ")"]),
         ("f([1, 2); relu)", ["[", ")"]),
         ("relu ) tanh", [")"]),
         ("relu } tanh", ["}"]),
@@ -119,7 +121,8 @@ def test_nesting_is_refused_at_the_bracket_that_is_one_too_deep() -> None:
         ("nn.relu", "a layer is one word"),
         ("relu\rtanh", "end lines with a newline"),
         ("relu\x7ftanh", "delete it"),
-        ("relu; ?", "delete it"),
+        ("relu; ~", "delete it"),
+        ("relu; ?", "a choice is written"),
         ("relu; \xa1", "names are ASCII letters, digits and _"),
         ("'relu'", "words stand without quotes"),
         ("f([1 2])", "values are separated by commas: `[1, 2]`"),

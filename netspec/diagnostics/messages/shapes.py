@@ -194,6 +194,7 @@ class NoLegalSize(Problem):
 class NotIds(Problem):
     code = "NS315"
     title = "`{op}` takes {expected}, got {found}"
+    help = "{advice_text}"
     explain = (
         "An input declared with `ids(COUNT)` carries integers that only `embedding` takes; other "
         "steps take numbers, and `embedding` takes nothing else."
@@ -201,6 +202,7 @@ class NotIds(Problem):
     op: str
     expected: str
     found: str
+    advice_text: str
 
 
 class WrongPartner(Problem):

@@ -141,3 +141,16 @@ class NoNet(Problem):
     )
     missing: str
     advice_text: str
+
+
+class OtherLanguage(Problem):
+    code = "NS851"
+    title = "this text is {language}, not a spec"
+    help = "{advice_text}"
+    explain = (
+        "A text that cannot be read and has what texts of another language have, such as a module of Python, "
+        "a net of Caffe, a configuration of Darknet, YAML or JSON, is one mistake: what is wrong with each "
+        "of its lines is not said."
+    )
+    language: str
+    advice_text: str

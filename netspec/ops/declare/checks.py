@@ -28,7 +28,12 @@ def need_numbers(op: Operator, inputs: Sequence[TensorType]) -> None:
     for tensor in (*plain, *numbers):
         if (tensor.ids is not None) != op.takes_ids:
             expected = "integer ids" if op.takes_ids else "numbers"
-            raise Rejection(NotIds(op.spelling, expected, str(tensor)))
+            advice = (
+                "an input says so and how many there are: `input 16 ids(1000)`"
+                if op.takes_ids
+                else "`embedding-64` gives each of them a vector of numbers"
+            )
+            raise Rejection(NotIds(op.spelling, expected, str(tensor), advice))
 
 
 def _takes_either(param: Param) -> bool:
