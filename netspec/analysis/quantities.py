@@ -9,6 +9,7 @@ from netspec.sizes.dims import Dim
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _ROUNDED_UP = re.compile(r"floor\(\((\w+) \+ (\d+)\)/(\d+)\)")
+_FRACTION = re.compile(r"\d+\.\d{5,}(?:e-?\d+)?")
 _QUANTITY = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\Z")
 
 
@@ -60,6 +61,11 @@ def share(value: Dim, total: Dim) -> str:
     # Never rounded to nothing or to all.
     tenths = round(1000 * value / total)
     return "<0.1" if tenths < 1 else f"{min(tenths, 999) / 10:.1f}"
+
+
+def short(text: str) -> str:
+    """The text with four digits of each fraction that has more: `rate=0.01818`."""
+    return _FRACTION.sub(lambda found: f"{float(found[0]):.4g}", text)
 
 
 def shape(sizes: tuple[Dim, ...]) -> str:

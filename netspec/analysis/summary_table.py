@@ -11,7 +11,7 @@ from dataclasses import replace
 from netspec.analysis.layers import Layer, field_text, last_map_text
 from netspec.analysis.memory import RULE
 from netspec.analysis.outline import Group, Item, Row, Subtotal, closed, outline, subtotal
-from netspec.analysis.quantities import as_bytes, grouped, shape, share
+from netspec.analysis.quantities import as_bytes, grouped, shape, share, short
 from netspec.analysis.receptive_field import OutputField
 from netspec.analysis.record import Figures
 from netspec.analysis.tables import Cell, Column, Line, Style, Table
@@ -105,7 +105,7 @@ def _lines(
             closed = levels is not None and depth >= levels
             layers = [layer for copy in (item, *item.copies) for layer in copy.layers]
             field = _seen(item, layers) if closed else None
-            yield _sum_line(label, item.block, layers, whole, "group", depth, field)
+            yield _sum_line(label, short(item.block), layers, whole, "group", depth, field)
             if not closed:
                 yield from _lines(item.items, whole, levels, depth + 1, item.path + ".")
 
@@ -119,7 +119,7 @@ def _range(first: str, last: str) -> str:
 
 def _row_line(row: Row, label: str, whole: Subtotal | None, depth: int) -> Line:
     every = [layer for copy in (row, *row.copies) for layer in copy.layers]
-    operator = ", ".join(layer.text for layer in row.layers)
+    operator = short(", ".join(layer.text for layer in row.layers))
     output = shape(row.layers[-1].output)
     field = _fields(row.layers[0], row.copies[-1].layers[0]) if row.copies else row.layers[0].field
     field = field if isinstance(field, str) else field_text(field)

@@ -481,3 +481,12 @@ def test_a_net_of_symbolic_size_says_which_sizes_are_legal() -> None:
     graph = build(read_spec("unet"), {}, ("1xHxW",))
     line = next(text for text in summarize(graph).to_text().splitlines() if "legal" in text)
     assert line == "legal sizes: H >= 188; W >= 188"
+
+
+def test_a_computed_fraction_has_four_digits_in_the_table() -> None:
+    text = "block drop(rate) { dropout(rate) }\nfor i in [2, 3] { drop(i / 11) }; dropout(1e-05)"
+    table = summarize(text_net(f"input 3x8x8\n{text}")).to_text()
+    assert "drop(0.1818)" in table
+    assert "drop(0.2727)" in table
+    assert "dropout 0.1818" in table
+    assert "dropout 1e-05" in table
