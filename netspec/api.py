@@ -14,7 +14,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.again.recall import Memo
 from netspec.elaborate.build import build
-from netspec.syntax.files import read_spec
+from netspec.syntax.files import read_spec, text_source
 
 if TYPE_CHECKING:
     from netspec.analysis.difference.difference import Difference
@@ -77,7 +77,7 @@ def _source(spec: str | Path | Net, limits: Limits = DEFAULT) -> Source:
     text = str(spec)
     marked = any(mark in text for mark in "\n;{}") or not text.strip()
     is_text = isinstance(spec, str) and marked and not _exists(text)
-    return Source("<text>", text) if is_text else read_spec(text, limits)
+    return text_source("<text>", text) if is_text else read_spec(text, limits)
 
 
 @advising
@@ -341,7 +341,7 @@ class Net:
         from netspec.analysis.training.memory import largest_batch
 
         room = memory if isinstance(memory, int) else parse_quantity(memory)
-        if room is None:
+        if room is None or room < 0:
             raise ValueError(f"{memory!r} is not an amount of memory such as 24GiB")
         return largest_batch(self.graph, room, dtype=dtype, optimizer=optimizer, device=device)
 

@@ -132,6 +132,8 @@ def test_a_net_shows_itself_in_a_notebook():
         (lambda net: net.draw(style="fodl"), NetspecError, "did you mean `fold`"),
         (lambda net: net.summary(cont="mac"), TypeError, "did you mean `count`"),
         (lambda net: net.summary(count="flops"), ValueError, "mac, torchinfo, fvcore"),
+        (lambda net: net.summary(depth=-1), ValueError, "0, 1, 2 and so on"),
+        (lambda net: net.draw(depth=-1), ValueError, "0, 1, 2 and so on"),
         (lambda net: net.summary("mac"), TypeError, "it takes count, flat, depth, training"),
         (lambda net: net.to_onnx(quantise="int8"), TypeError, "did you mean `quantize`"),
         (lambda net: net.to_torch(sed=1), TypeError, "did you mean `seed`"),
@@ -227,6 +229,16 @@ def test_the_names_of_wrapped_modules_are_unwrapped(tmp_path):
         net.to_onnx(tmp_path / "c.onnx", weights={"conv1.weight": "x"})
     with pytest.raises(ValueError, match="at least 1"):
         net.to_onnx(tmp_path / "c.onnx", batch=0)
+
+
+def test_marks_that_editors_leave_around_a_text_say_nothing():
+    assert netspec.load("\ufeffinput 3x8x8\r\nconv3-8\r\n").params == 224
+    assert netspec.load("input 3x8x8\r\nconv3-8\r").params == 224
+
+
+def test_a_negative_amount_of_memory_is_none():
+    with pytest.raises(ValueError, match="such as 24GiB"):
+        netspec.load("lenet5").largest_batch(-1)
 
 
 def test_what_was_loaded_goes_wherever_weights_go(tmp_path):

@@ -15,6 +15,7 @@ from netspec.analysis.receptive_field import output_fields
 from netspec.analysis.record import Figures, HeadCost, Tensor
 from netspec.analysis.totals import totals
 from netspec.analysis.training.record import TrainingMemory
+from netspec.diagnostics.arguments import held_depth
 from netspec.graph.checked import Graph
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType
@@ -70,9 +71,10 @@ def summarize(
     tables show every layer instead of steps grouped by block with repeats folded; with `depth`
     they open so many levels of blocks, and the others are one line with its sums. `training`, of
     `training_memory`, is shown with them.
-    Raises ValueError where `count` is no convention.
+    Raises ValueError where `count` is no convention or `depth` is negative.
     """
     chosen = preset(count)
+    held_depth(depth)
     kept = {item.path: item.bytes for item in training.kept} if training else None
     layers = layers_of(graph, chosen, kept)
     deployed = tuple(layer for layer in layers if not layer.training_only)

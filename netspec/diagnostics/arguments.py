@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from netspec.diagnostics.kinds import Kind, Unfit, kind_of
+from netspec.diagnostics.messages.draw import UnknownChoice
 from netspec.diagnostics.messages.usage import UnknownArgumentOfCall
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest, renew_budget
@@ -21,6 +22,12 @@ class BadCall(NetspecError, TypeError):
 
 class BadChoice(NetspecError, ValueError):
     """A word that is none of those there are; a ValueError, as Python's own would be."""
+
+
+def held_depth(depth: int | None) -> None:
+    """Raises BadChoice for a number of levels that is below none."""
+    if depth is not None and depth < 0:
+        raise BadChoice(UnknownChoice("depth", str(depth), "0, 1, 2 and so on, or None"), status=2)
 
 
 def advising(call: Callable[P, R]) -> Callable[P, R]:

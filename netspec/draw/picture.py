@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from netspec.analysis.difference.record import Found
+from netspec.diagnostics.arguments import held_depth
 from netspec.diagnostics.messages.draw import CannotDraw, UnknownChoice
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.bare import bare
@@ -104,6 +105,7 @@ def draw(
         _check("figure to show", word, SHOWN)
     if heat is not None:
         _check("heat", heat, HEATS)
+    held_depth(depth)
     if not graphs:
         raise NetspecError(CannotDraw("there is no net"), status=2)
     if challenge and style != "depth":

@@ -13,9 +13,9 @@ from netspec.api import Net
 from netspec.diagnostics.arguments import BadChoice, refuse_unknown
 from netspec.diagnostics.messages.draw import UnknownChoice
 from netspec.diagnostics.render import render
-from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.embedding.drawn import OPTIONS, drawn_net, settings_of
+from netspec.syntax.files import text_source
 
 
 def netspec_cell(shell: Any, line: str, cell: str) -> None:
@@ -45,7 +45,7 @@ def netspec_cell(shell: Any, line: str, cell: str) -> None:
     if names and (not names[0].isidentifier() or iskeyword(names[0])):
         raise ValueError(f"the net is bound to a name of Python, and `{names[0]}` is none")
     settings, inputs = settings_of(options)
-    net = Net(build(Source("<cell>", cell), settings, inputs))
+    net = Net(build(text_source("<cell>", cell), settings, inputs))
     if warnings := warnings_of(net.graph):
         print(render(warnings), file=sys.stderr)
     shell.user_ns[names[0] if names else net.name] = net

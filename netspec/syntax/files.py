@@ -178,6 +178,11 @@ def read_file(
     return _decode(shown, data, path, limits, shipped=shipped)
 
 
+def text_source(shown: str, text: str) -> Source:
+    """A spec that is given as a text: a byte-order mark before it says nothing, as in a file."""
+    return Source(shown, text.removeprefix("\ufeff"))
+
+
 def _decode(
     shown: str, data: bytes, path: Path | None, limits: Limits, *, shipped: bool = False
 ) -> Source:
