@@ -13,25 +13,17 @@ from itertools import islice
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
 from netspec.diagnostics.suggest import layer
-from netspec.edits.foreign import apart, chained, closing, square, translated
+from netspec.edits.foreign import apart, chained, closing, translated
+from netspec.edits.papers import NAME, PAPER, STEP, of_paper, steps_repeated
 from netspec.ops.registry import REGISTRY
 from netspec.sizes.shapes import image_first
 
-_NAME = r"[A-Za-z_]\w*"
-# A step: a head with its shorthand, and parentheses without others inside.
-_STEP = rf"{_NAME}(?:-\w+)?(?:/\w+)?(?:\([^()]*\))?"
 # One that has a width, which no value does.
-_SHORT = rf"{_NAME}-\w+(?:/\w+)?(?:\([^()]*\))?"
+_SHORT = rf"{NAME}-\w+(?:/\w+)?(?:\([^()]*\))?"
 _SIZE = r"(?:\d+|[A-WYZ][a-wyzA-WYZ]*|-1|\?)"
 _INNER = r"(?:[^()]|\([^()]*\))*"
 _MERGES = r"(?:add|concat|sub|mul|div|mean|maximum|minimum)\b"
 _SIGNS = {"+": "add", "*": "mul", "-": "sub"}
-
-# A step as tables of papers write it: what its kernel is of, its width, its stride.
-_PAPER = re.compile(
-    r"(\d+x\d+)\s*([A-Za-z]\w*(?:\s(?!stride)[A-Za-z]+)?)?\s*,?\s*(\d+)?(?:\s*,?\s*(?:/|stride\s*|s)(\d+))?",
-)
-_WHOLE = re.compile(_STEP)
 
 # A template as `re.Match.expand` takes them, or a function where groups may be missing.
 Slip = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
@@ -46,7 +38,7 @@ def _joined(word: str, parts: list[str]) -> str:
 
 def _named(word: str, names: str) -> str:
     """`concat { | @a | @b }` for names with anything between."""
-    return _joined(word, [f"@{name}" for name in re.findall(_NAME, names)])
+    return _joined(word, [f"@{name}" for name in re.findall(NAME, names)])
 
 
 def _strided(found: re.Match[str]) -> str:
@@ -55,7 +47,7 @@ def _strided(found: re.Match[str]) -> str:
 
 
 def _arguments(found: re.Match[str]) -> str:
-    pairs = re.findall(rf"({_NAME})\s*=\s*([\w.]+)", found[2])
+    pairs = re.findall(rf"({NAME})\s*=\s*([\w.]+)", found[2])
     return f"{found[1]}({', '.join(f'{name}={value}' for name, value in pairs)})"
 
 
@@ -67,26 +59,6 @@ def _counted(found: re.Match[str]) -> str:
     """A Python range with both ends."""
     first, last = found["first"], int(found["last"])
     return f"{found['for']} {first}..{last - 1}" if first else f"{found['for']} 1..{last}"
-
-
-def _of_paper(found: re.Match[str]) -> str:
-    """`7x7 conv, 64, stride 2`, and `3x3, 64`, as tables of papers write them."""
-    kernel, words, width, stride = found.groups()
-    kind = layer((words or "conv").replace(" ", ""), REGISTRY) or words
-    step = f"{kind}{square(kernel)}" + (f"-{width}" if width else "")
-    return step + (f"/{stride}" if stride else "")
-
-
-def _block_of(found: re.Match[str]) -> str:
-    """`[a; b] x 2`, and what else repeats several steps, as `for i in 1..2 { a; b }`."""
-    steps = []
-    for part in re.split(r"\s*[;\n]\s*", found["steps"].strip()):
-        paper = _PAPER.fullmatch(part)
-        steps.append(_of_paper(paper) if paper else part)
-    count = found["count"] or found["times"]
-    if len(steps) == 1 and _WHOLE.fullmatch(steps[0]):
-        return f"{found['before']}{steps[0]} x{count}{found['after']}"
-    return f"{found['before']}for i in 1..{count} {{ {'; '.join(steps)} }}{found['after']}"
 
 
 def _separated(found: re.Match[str]) -> str:
@@ -115,53 +87,53 @@ def _known(*slips: tuple[str, str | Callable[[re.Match[str]], str]]) -> tuple[Sl
 _OF_STATEMENTS = _known(
     (r"(.*?),", r"\1"),
     # Repeats.
-    (rf"(?:x(\d+)|(\d+)\s*x|(\d+)\s*\*)\s*({_STEP})", _repeated),
-    (rf"({_STEP})\s*\*\s*(\d+)", r"\1 x\2"),
+    (rf"(?:x(\d+)|(\d+)\s*x|(\d+)\s*\*)\s*({STEP})", _repeated),
+    (rf"({STEP})\s*\*\s*(\d+)", r"\1 x\2"),
     (r"([a-z_]+\d*-\d+)x(\d+)", r"\1 x\2"),
     (r"(?:repeat|loop)\s+(\d+)", r"for i in 1..\1"),
     (
-        rf"(?P<for>for\s+{_NAME}\s+in)\s+range\((?:(?P<first>\d+)\s*,\s*)?(?P<last>\d+)\)",
+        rf"(?P<for>for\s+{NAME}\s+in)\s+range\((?:(?P<first>\d+)\s*,\s*)?(?P<last>\d+)\)",
         _counted,
     ),
     # Kernel, width, stride and padding.
     (r"([a-z_]+)-(\d+)-(\d+)(.*)", r"\1\2-\3\4"),
     (r"([a-z_]+?)(\d+)(\(.*\))?", lambda m: f"{m[1]}-{m[2]}{m[3] or ''}"),
-    (rf"({_NAME})\s+(\d+)", lambda m: f"{layer(m[1], REGISTRY) or m[1]}-{m[2]}"),
-    (rf"({_NAME}(?:-\w+)?(?:/\w+)?)((?:-[a-z]+)+)", lambda m: f"{m[1]}{m[2].replace('-', '; ')}"),
+    (rf"({NAME})\s+(\d+)", lambda m: f"{layer(m[1], REGISTRY) or m[1]}-{m[2]}"),
+    (rf"({NAME}(?:-\w+)?(?:/\w+)?)((?:-[a-z]+)+)", lambda m: f"{m[1]}{m[2].replace('-', '; ')}"),
     (r"(.*[-/])(\d+)([a-z]\w*)", r"\1(\2*\3)"),
     (r"(?:\w+\.)*Activation\(\s*[\"']?(\w+)[\"']?\s*\)", r"\1"),
     (r"(.*\bas\s+|net\s+)(\w+(?:-\w+)+)", lambda m: f"{m[1]}{m[2].replace('-', '_')}"),
-    (rf"({_MERGES})((?:\s+@?{_NAME}){{2,}})", lambda m: _named(m[1], m[2])),
-    (rf"({_NAME})[- ]\s*(\d*\.\d+)", r"\1(\2)"),
-    (rf"({_NAME}?)[ ,]*(\d+(?:x\d+)*)\s*[ ,-]\s*(\d+)(?:[ ,/]+s?(\d+))?", _strided),
-    (_PAPER.pattern, _of_paper),
+    (rf"({_MERGES})((?:\s+@?{NAME}){{2,}})", lambda m: _named(m[1], m[2])),
+    (rf"({NAME})[- ]\s*(\d*\.\d+)", r"\1(\2)"),
+    (rf"({NAME}?)[ ,]*(\d+(?:x\d+)*)\s*[ ,-]\s*(\d+)(?:[ ,/]+s?(\d+))?", _strided),
+    (PAPER.pattern, of_paper),
     (r"([a-z_]+)(\d+)-([1357])", r"\1\3-\2"),
-    (rf"({_NAME}-\d+)\s*s(\d+)", r"\1/\2"),
-    (rf"({_NAME}-\w+(?:/\d+)?)(?:/|\s*,?\s+p(?:ad)?)(\d+)", r"\1(pad=\2)"),
-    (rf"({_NAME}[\w-]*)\((same|valid|full)\)", r"\1(pad=\2)"),
-    (rf"({_STEP})((?:[,\s]+{_NAME}\s*=\s*[\w.]+)+)", _arguments),
+    (rf"({NAME}-\d+)\s*s(\d+)", r"\1/\2"),
+    (rf"({NAME}-\w+(?:/\d+)?)(?:/|\s*,?\s+p(?:ad)?)(\d+)", r"\1(pad=\2)"),
+    (rf"({NAME}[\w-]*)\((same|valid|full)\)", r"\1(pad=\2)"),
+    (rf"({STEP})((?:[,\s]+{NAME}\s*=\s*[\w.]+)+)", _arguments),
     (
-        rf"({_NAME}[\w/-]*)\(((?:.*,)?)\s*dropout\s*=\s*([\d.]+)\s*,?(.*)\)",
+        rf"({NAME}[\w/-]*)\(((?:.*,)?)\s*dropout\s*=\s*([\d.]+)\s*,?(.*)\)",
         lambda m: f"{m[1]}({m[2].rstrip(', ')}{m[4]}); dropout({m[3]})".replace("()", ""),
     ),
     # Names, and layers as functions of them.
-    (rf"({_NAME})\s*:\s*({_STEP})", r"\2 as \1"),
-    (rf"({_NAME})\s*([-+*])\s*({_NAME})", lambda m: _named(_SIGNS[m[2]], f"{m[1]} {m[3]}")),
-    (rf"(@?{_NAME}(?:\s*\+\s*@?{_NAME})+)", lambda m: _named("add", m[1])),
-    (rf"({_STEP})\s*\+\s*({_STEP})", r"\1; \2"),
-    (rf"({_NAME})\s+(@{_NAME}(?:\s*,\s*@{_NAME})*)", r"\1(\2)"),
+    (rf"({NAME})\s*:\s*({STEP})", r"\2 as \1"),
+    (rf"({NAME})\s*([-+*])\s*({NAME})", lambda m: _named(_SIGNS[m[2]], f"{m[1]} {m[3]}")),
+    (rf"(@?{NAME}(?:\s*\+\s*@?{NAME})+)", lambda m: _named("add", m[1])),
+    (rf"({STEP})\s*\+\s*({STEP})", r"\1; \2"),
+    (rf"({NAME})\s+(@{NAME}(?:\s*,\s*@{NAME})*)", r"\1(\2)"),
     (
-        rf"(?:{_NAME}\.)*({_NAME})\s*(?:\(\s*\))?\(?\s*[\[(]\s*({_NAME}(?:\s*,\s*{_NAME})+)\s*[\])][^()]*\)?",
+        rf"(?:{NAME}\.)*({NAME})\s*(?:\(\s*\))?\(?\s*[\[(]\s*({NAME}(?:\s*,\s*{NAME})+)\s*[\])][^()]*\)?",
         lambda m: _named(m[1], m[2]),
     ),
-    (rf"({_NAME})\((\d+)\s*,\s*({_NAME})\)", r"\1-\2(act=\3)"),
-    (rf"({_NAME})\(\s*({_SHORT})\s*\)", r"\1 { \2 }"),
-    (rf"({_NAME})\((.*,.*)\)", lambda m: _joined(m[1], apart(m[2]))),
+    (rf"({NAME})\((\d+)\s*,\s*({NAME})\)", r"\1-\2(act=\3)"),
+    (rf"({NAME})\(\s*({_SHORT})\s*\)", r"\1 { \2 }"),
+    (rf"({NAME})\((.*,.*)\)", lambda m: _joined(m[1], apart(m[2]))),
     # Declarations.
     (r"output\s+((?:@\w+[\s,]*)+)", lambda m: f"output {m[1].replace('@', '')}"),
     (r"def\s+(.*)", r"block \1"),
     (
-        rf"input(?:\s+({_NAME})(?=[\s=:(\[]))?\s*[=:]?\s*[(\[]?\s*({_SIZE}(?:(?:\s*[xX×,*]\s*|\s+){_SIZE})+)\s*[)\]]?",
+        rf"input(?:\s+({NAME})(?=[\s=:(\[]))?\s*[=:]?\s*[(\[]?\s*({_SIZE}(?:(?:\s*[xX×,*]\s*|\s+){_SIZE})+)\s*[)\]]?",
         _input,
     ),
     (r"Input\(.*?(\d+(?:\s*,\s*\d+)+).*", _input_layer),
@@ -174,38 +146,38 @@ _OF_LINES = _known(
     (r"(.*?)--(\s.*)", r"\1#\2"),
     (r"(block\s+[^={]*?)\s*(?:=|->|=>|:)\s*\{(.*)", r"\1 {\2"),
     (r".*?(?:->|=>|>>).*", lambda m: re.sub(r"\s*(?:->|=>|>>)\s*", "; ", m[0])),
-    (rf"{_STEP}(?:\s*(?:\|>|[,|])\s*{_STEP})+", _separated),
+    (rf"{STEP}(?:\s*(?:\|>|[,|])\s*{STEP})+", _separated),
     (
         r"(?P<before>)(?:(?P<count>\d+)\s*[x*]?|(?:repeat|loop)\s*\(?\s*(?P<times>\d+)\s*\)?)\s*"
         r"\{(?P<steps>[^{}|]*)\}(?P<after>.*)",
-        _block_of,
+        steps_repeated,
     ),
     (
         r"(?P<before>.*?)(?:\[|(?<!\w)\{|(?<!\S)\()(?P<steps>[^\[\]{}|]*)[\]})]\s*[x*×]\s*(?P<count>\d+)"
         r"(?P<times>)(?P<after>.*)",
-        _block_of,
+        steps_repeated,
     ),
     (
-        rf"(?P<for>for\s+{_NAME}\s+in)\s+(?:range\((?:(?P<first>\d+)\s*,\s*)?(?P<last>\d+)\)|[^:]*?)"
+        rf"(?P<for>for\s+{NAME}\s+in)\s+(?:range\((?:(?P<first>\d+)\s*,\s*)?(?P<last>\d+)\)|[^:]*?)"
         rf"\s*:\s*(?P<body>\S.*)",
         lambda m: f"{_counted(m) if m['last'] else m[0].partition(':')[0]} {{ {m['body']} }}",
     ),
-    (rf"(.*\}})\s*\+\s*({_STEP})", r"\1; \2"),
+    (rf"(.*\}})\s*\+\s*({STEP})", r"\1; \2"),
     (r"(.*[-/])\{(\w+)\}(.*)", r"\1\2\3"),
     (
-        rf"(block\s+{_NAME})((?:\s+{_NAME})+)\s*(\{{.*)",
+        rf"(block\s+{NAME})((?:\s+{NAME})+)\s*(\{{.*)",
         lambda m: f"{m[1]}({', '.join(m[2].split())}) {m[3]}",
     ),
     (r"(.*?\})\s*elif\b(.*)", r"\1 else if\2"),
     (
-        rf"(.*?)\{{\s*({_NAME}(?:\s*[|,]\s*{_NAME})+)\s*\}}(.*)",
+        rf"(.*?)\{{\s*({NAME}(?:\s*[|,]\s*{NAME})+)\s*\}}(.*)",
         lambda m: f"{m[1]}{_named('', m[2])}{m[3]}",
     ),
     (r"(.*?)\{\s*([^|{}\s][^{}]*\|[^{}]*)\}(.*)", r"\1{ | \2}\3"),
     (r"(.*?)\{\s*([^|{}]*,[^|{}]*)\}(.*)", lambda m: f"{m[1]}{_joined('', apart(m[2]))}{m[3]}"),
     (rf"(.*?\w)\(({_INNER};{_INNER})\)(.*)", r"\1 { \2 }\3"),
 )
-_ASSIGNED = re.compile(rf"(?:self\.)?({_NAME})\s*=(?!=)\s*(.*)", re.S)
+_ASSIGNED = re.compile(rf"(?:self\.)?({NAME})\s*=(?!=)\s*(.*)", re.S)
 _SEQUENTIAL = re.compile(r"(?:\w+\.)*Sequential\s*\(")
 # What a tensor is called that no step has named: what flows in is meant.
 _FLOWING = ("data", "features", "h", "hidden", "input", "inputs", "out", "output", "x", "y")

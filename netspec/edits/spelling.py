@@ -151,6 +151,8 @@ def _character(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change
     first = text.rfind("\n", 0, start) + 1
     line = text[first:].partition("\n")[0]
     last = first + len(line)
+    if len(line) > _LONGEST_LINE:
+        return
     if wrong[0] == "'":
         yield first, last, _IN_QUOTES.sub(r"\1", line)
         yield start, end, f'"{wrong[1:-1]}"'
@@ -215,6 +217,7 @@ def _referenced(problem: Problem, item: Diagnostic, text: str) -> Iterator[Chang
         yield item.span.start, item.span.start, "@"
 
 
+_LONGEST_LINE = 400
 # Words in single quotes.
 _IN_QUOTES = re.compile(r"'([^'\n]*)'")
 # What a sign of other languages may stand for.

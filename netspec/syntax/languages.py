@@ -13,12 +13,12 @@ _LANGUAGES: tuple[tuple[str, tuple[str, ...], str], ...] = (
         (
             r"^(?:import|from)\s+(?:torch|tensorflow|keras|flax|jax|numpy)\b",
             r"^class\s+\w+\s*(?:\(.*\))?\s*:",
-            r"^\s*def\s+\w+\(.*\)[^:\n]*:",
-            r"^\s*return\b",
+            r"^[ \t]*def\s+\w+\(.*\)[^:\n]*:",
+            r"^[ \t]*return\b",
             r"\bself\.\w+\s*[=(]",
             r"\bsuper\(",
-            r"^\s*\w+\.add\(",
-            r"^\s*\w+\s*=\s*(?:[\w.]*\.)?Sequential\(",
+            r"^[ \t]*\w+\.add\(",
+            r"^[ \t]*\w+\s*=\s*(?:[\w.]*\.)?Sequential\(",
         ),
         "`nn.Conv2d(3, 64, 3, padding=1)` is the step `conv3-64(pad=1)`, and steps follow one another; "
         "`netspec import` reads the exported model",
@@ -26,9 +26,9 @@ _LANGUAGES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "a net of Caffe",
         (
-            r"^\s*layers?\s*\{",
-            r"^\s*(?:bottom|top)\s*:\s*\"",
-            r"^\s*type\s*:\s*\"?\w+\"?",
+            r"^[ \t]*layers?\s*\{",
+            r"^[ \t]*(?:bottom|top)\s*:\s*\"",
+            r"^[ \t]*type\s*:\s*\"?\w+\"?",
             r"\bnum_output\s*:",
             r"\b\w+_param\s*\{",
         ),
@@ -50,15 +50,15 @@ _LANGUAGES: tuple[tuple[str, tuple[str, ...], str], ...] = (
         (
             r"^\w+\s*:\s*(?:#.*)?$",
             r"^\w+\s*:\s*[\d\[]",
-            r"^\s*-\s*\[",
-            r"^\s*-\s*\w+\s*:",
+            r"^[ \t]*-\s*\[",
+            r"^[ \t]*-\s*\w+\s*:",
         ),
         "a row `[-1, 2, Conv, [64, 3, 2]]` is the step `conv3-64/2(pad=1) x2`, and a row that reads others "
         "begins with their names: `concat { | @a | @b }`",
     ),
     (
         "JSON",
-        (r"\A\s*[{\[]\s*[\"{\[]", r"^\s*\"\w+\"\s*:", r"[}\]]\s*\Z"),
+        (r"\A\s*[{\[]\s*[\"{\[]", r"^[ \t]*\"\w+\"\s*:", r"[}\]][ \t]*\n?\Z"),
         "a net is written as steps, one after another: `conv3-64; relu`",
     ),
 )

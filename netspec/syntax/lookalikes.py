@@ -29,7 +29,7 @@ _ELSEWHERE = {
     "\\": "a step goes on at the next line only in parentheses",
 }
 _TEXT_OR_COMMENT = re.compile(r'"[^"\n]*"|#[^\n]*')
-_ARROW = re.compile(r"\s*[→⇒➔➜⟶]\s*")
+_ARROW = re.compile(r"(?<!\s)\s*[→⇒➔➜⟶]\s*")
 
 
 def plain(char: str) -> str:

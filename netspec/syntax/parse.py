@@ -14,7 +14,7 @@ from lark.parsers.lalr_interactive_parser import InteractiveParser
 from netspec.diagnostics.limits import DEFAULT, Limits
 from netspec.diagnostics.messages.limits import ExpressionTooLong, TooManyStatements
 from netspec.diagnostics.messages.syntax import MisplacedDeclaration, UnexpectedText
-from netspec.diagnostics.raised import Collector
+from netspec.diagnostics.raised import Collector, NetspecError
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.diagnostics.suggest import unspelt
@@ -66,11 +66,21 @@ def parse(source: Source, collector: Collector, limits: Limits = DEFAULT) -> ast
         collector.add(diagnostic)
     reader = _Reader(source, collector, limits)
     lexer = Lexer(terminals, source, collector, limits, reader.lost)
-    with without_collecting():
-        items = reader.read(lark.parse_interactive(), actions, lexer.tokens())
+    try:
+        with without_collecting():
+            items = reader.read(lark.parse_interactive(), actions, lexer.tokens())
+    except NetspecError:  # so many mistakes that the rest is not read
+        _tell_as_one(collector, before, source)
+        collector.raise_errors()
+        raise
+    _tell_as_one(collector, before, source)
+    return ast.File(source, items, frozenset(reader.lost))
+
+
+def _tell_as_one(collector: Collector, before: int, source: Source) -> None:
+    """Puts one message in place of those of a source that is another language's text."""
     if len(collector.kept) - before >= _FOREIGN and (problem := other_language(source.text)):
         collector.since(before, problem)
-    return ast.File(source, items, frozenset(reader.lost))
 
 
 def _is_broken(values: list[Any]) -> bool:

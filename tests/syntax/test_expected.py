@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from netspec.diagnostics.raised import Collector
+from netspec.diagnostics.raised import Collector, NetspecError
 from netspec.diagnostics.source import Source
+from netspec.elaborate.build import build
 from netspec.syntax.parse import parse
 
 # A text, what is expected where it goes wrong, how the advice begins.
@@ -73,6 +74,36 @@ def test_the_first_mistake_is_told_what_could_have_stood_there(row: str) -> None
     assert facts["expected"] == expected
     assert str(facts["advice_text"]).startswith(advice)
     assert bool(facts["advice_text"]) == bool(advice)
+
+
+@pytest.mark.parametrize("lines", [3, 3000])
+@pytest.mark.parametrize(
+    ("line", "language"),
+    [
+        ("self.conv = nn.Conv2d(3, 8, 3)\nreturn self.conv(x)", "a module of Python"),
+        ('layer {\n  type: "ReLU"\n  bottom: "data"\n}', "a net of Caffe"),
+        ("[maxpool]\nsize=2", "a configuration of Darknet"),
+        ("head:\n  - [-1, 1, Conv, [8, 3]]", "YAML"),
+        ('{"layers": [\n"type": "conv"\n]}', "JSON"),
+    ],
+)
+def test_a_text_of_another_language_is_one_mistake_however_long(
+    line: str, language: str, lines: int
+) -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", f"{line}\n" * lines))
+    (found,) = caught.value.diagnostics
+    assert found.code == "NS851"
+    assert found.problem.facts["language"] == language
+    assert not caught.value.more
+
+
+def test_a_spec_with_many_mistakes_is_none_of_another_language() -> None:
+    text = "net t(n: 3)\ninput x: 3x8x8\n@x; conv3 8\na = relu\nreturn a\n"
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", text))
+    assert "NS851" not in {item.code for item in caught.value.diagnostics}
+    assert len(caught.value.diagnostics) > 2
 
 
 @pytest.mark.parametrize("length", [40, 41])
