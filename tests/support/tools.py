@@ -27,6 +27,7 @@ if __name__ == "__main__" and sys.argv[1] == "ask":
     os._exit(int(answer or b"1"))
 
 import atexit
+import gc
 import importlib
 import json
 import runpy
@@ -89,6 +90,7 @@ def _serve(folder: Path, begun: int) -> None:
         listening[tool].listen(64)
     for name in ("torch", "onnx", "onnxruntime", "PIL.Image"):
         importlib.import_module(name)
+    _settle()
     os.write(begun, b"\0")
     os.close(begun)
     if os.fork():
@@ -105,6 +107,13 @@ def _load() -> None:
 
     for name in COMMANDS:
         importlib.import_module(f"netspec.cli.{_MODULES.get(name, name)}")
+    _settle()
+
+
+def _settle() -> None:
+    """What is loaded is not searched for garbage, which would copy it into each fork."""
+    gc.collect()
+    gc.freeze()
 
 
 def _answer(listening: socket.socket, run: Run) -> None:
