@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from netspec.checkpoints.twins.find import INDEX, built, settings_of
 from netspec.checkpoints.twins.outline import Outline
 from netspec.ops.declare.values import show
 from netspec.syntax.files import read_shipped, shipped_names
 
+# Blocks are parts, which any small net may hold by chance.
+NAMES = (*shipped_names("lectures"), *shipped_names("today"))
 
-def index() -> str:
+
+def index(names: Sequence[str] = NAMES) -> str:
     """The text of the index: the shipped nets by the digests of their tensors.
 
     A net is listed again under each setting that changes its function and none of its tensors.
     """
     found: dict[str, list[list[str]]] = {}
-    # Blocks are parts, which any small net may hold by chance.
-    for name in (*shipped_names("lectures"), *shipped_names("today")):
+    for name in names:
         source = read_shipped(name)
         graph = built(source, {})
         assert graph is not None, name

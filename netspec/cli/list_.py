@@ -160,7 +160,8 @@ def _row(name: str) -> dict[str, Any]:
     from netspec.elaborate.build import build
     from netspec.syntax.files import read_spec
 
-    graph = build(read_spec(name))
+    # What shipped specs expect of themselves is `netspec check`'s to say: it would be counted here again.
+    graph = build(read_spec(name), expectations=False)
     total = costs(graph)
     about = dict(graph.metadata)
     return {

@@ -104,21 +104,12 @@ def build(
             raise with_edits(error, source, lambda other: tried(other, inputs)) from None
 
 
-def attempted(
-    source: Source,
-    limits: Limits = DEFAULT,
-    *,
-    rolled: bool = False,
-    shelf: Shelf | None = None,
-) -> Graph | None:
-    """The checked graph of a text that may be wrong; None if it is, without looking for what mends it.
-
-    What stands on the `shelf` is not read again.
-    """
+def attempted(source: Source, limits: Limits = DEFAULT, *, rolled: bool = False) -> Graph | None:
+    """The checked graph of a text that may be wrong; None if it is, without looking for what mends it."""
     renew_budget()
     with without_collecting():
         try:
-            return _build(source, {}, (), limits, Collector(), rolled=rolled, shelf=shelf)
+            return _build(source, {}, (), limits, Collector(), rolled=rolled)
         except NetspecError:
             return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,12 +95,20 @@ class Unit:
 class Shelf:
     """Files that loaders have read without finding fault, for those after them.
 
-    `units` are by the key of their source. `library` are the shipped blocks by name, None where there is
-    none. Who keeps a shelf keeps to the files as they were when they were read.
+    `units` are by the key of their source. Who keeps a shelf keeps to the files as they were when they were
+    read.
     """
 
     units: dict[str, Unit] = field(default_factory=dict)
-    library: dict[str, Unit | None] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=8)
+def _library(source: int, nesting: int, statements: int) -> dict[str, Unit | None]:
+    """The shipped blocks that were read under these limits, by name, None where there is none.
+
+    They are netspec's own files: like its modules, a process reads each once.
+    """
+    return {}
 
 
 class Loader:
@@ -118,6 +126,7 @@ class Loader:
         self._units: dict[str, Unit] = {}
         self._open: list[str] = []
         self._library: dict[str, Unit | None] = {}
+        self._read_before = _library(limits.source, limits.nesting, limits.statements)
 
     def load(self, source: Source) -> Unit:
         """The unit of a source, with its imports loaded: its own net, or the variation it names."""
@@ -190,13 +199,13 @@ class Loader:
         """The unit of a file of the library, None where there is no such file."""
         if name in self._library:
             return self._library[name]
-        held, path = self._shelf.library, LIBRARY / f"{name}.ns"
+        held, path = self._read_before, LIBRARY / f"{name}.ns"
         if name in held:
             unit = held[name]
         else:
-            found = path.is_file()
+            found, before = path.is_file(), self.collector.added
             unit = self.load(read_file(path, self.limits, shipped=True)) if found else None
-            if unit is None or unit.source.key in self._shelf.units:
+            if self.collector.added == before:
                 held[name] = unit
         self._library[name] = unit
         return unit

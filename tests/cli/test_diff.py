@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.places import ROOT
+from support.tools import tools
 
 from netspec import diff, load
 from netspec.diagnostics.raised import NetspecError
@@ -47,7 +48,7 @@ def run(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]
 
 
 def netspec(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return run(sys.executable, "-m", "netspec", *words, cwd=cwd)
+    return run(str(tools() / "netspec"), *words, cwd=cwd)
 
 
 def git(*words: str, cwd: Path) -> str:
@@ -391,7 +392,7 @@ def test_an_edit_is_told_before_what_is_expected_of_the_net_is_corrected(
     words = [str(old), str(new)]
     if git:
         words = ["--git", "--", "small.ns", words[0], "0", "644", words[1], "0", "644"]
-    done = run(sys.executable, "-m", "netspec", "diff", *words, cwd=tmp_path)
+    done = netspec("diff", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "conv3-8" in done.stdout
     assert "conv3-16" in done.stdout
@@ -407,5 +408,5 @@ def test_an_onnx_file_is_compared_as_it_is_imported(tmp_path: Path) -> None:
         found = diff("input 3x8x8; conv3-16; relu; gap; fc-10", path)
         (change,) = [c for c in found.changes if "16" in str(c.before)]
         assert "conv3-8" in str(change.after)
-        done = run(sys.executable, "-m", "netspec", "diff", "net.onnx", "net.onnx", cwd=tmp_path)
+        done = netspec("diff", "net.onnx", "net.onnx", cwd=tmp_path)
     assert "same" in done.stdout or "no difference" in done.stdout, done.stdout + done.stderr

@@ -124,10 +124,10 @@ def test_of_two_inside_each_other_one_writes(
 
 
 def test_a_command_of_seconds_tells_a_terminal_and_no_pipe() -> None:
-    told = on_a_terminal("list", stream="stderr")
+    told = on_a_terminal("list", "--shelf", "lectures", stream="stderr")
     assert "list: reading, " in told
     assert left(told) == ""
-    assert netspec("list").stderr == ""
+    assert netspec("list", "--shelf", "lectures").stderr == ""
 
 
 @pytest.mark.parametrize(("stream", "quiet"), [(StringIO, False), (Terminal, True)])

@@ -35,9 +35,12 @@ def test_a_pipe_has_120_columns():
     assert 100 < widest(text) <= 120
 
 
-def test_the_list_fits_80_columns_and_cuts_no_name():
-    text = netspec("list", COLUMNS="80").stdout
-    names = netspec("list", "--names").stdout.split()
+@pytest.mark.parametrize(
+    "shelf", ["lectures", "blocks", pytest.param("today", marks=pytest.mark.slow)]
+)
+def test_the_list_fits_80_columns_and_cuts_no_name(shelf):
+    text = netspec("list", "--shelf", shelf, COLUMNS="80").stdout
+    names = netspec("list", "--shelf", shelf, "--names").stdout.split()
     assert widest(text) <= 80
     assert set(names) <= {line.split()[0] for line in text.splitlines() if line}
 

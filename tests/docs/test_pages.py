@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 
 import pytest
 from support.places import ROOT
+from support.tools import tools
 
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
@@ -33,27 +33,15 @@ def blocks(*languages: str) -> list[object]:
 
 @pytest.fixture
 def shell(tmp_path):
-    """Runs a script where `netspec` and `python` are those of these tests."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name, arguments in (("netspec", "-m netspec "), ("python", "")):
-        tool = tools / name
-        tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments}"$@"\n')
-        tool.chmod(0o755)
-    work = tmp_path / "work"
-    work.mkdir()
+    """Runs a script where `netspec` and `python` are those of `support/tools.py`."""
     for name in ("specs", "examples", "benchmarks", "docs"):
         if (ROOT / name).exists():
-            (work / name).symlink_to(ROOT / name)
-    environment = {
-        **os.environ,
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-    }
+            (tmp_path / name).symlink_to(ROOT / name)
+    environment = {**os.environ, "PATH": f"{tools()}{os.pathsep}{os.environ['PATH']}"}
 
     def run(script: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            script, cwd=work, env=environment, capture_output=True, text=True, check=False
+            script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
 
     return run
@@ -67,7 +55,7 @@ def test_commands_run(text, shell):
 
 @pytest.mark.parametrize("text", blocks("python"))
 def test_python_runs(text, shell):
-    done = shell([sys.executable, "-c", text])
+    done = shell(["python", "-c", text])
     assert done.returncode == 0, done.stderr
 
 

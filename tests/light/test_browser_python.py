@@ -17,10 +17,18 @@ import click
 import lark
 import pytest
 from support.places import ROOT
-from support.shelves import BLOCKS, LECTURES, SIBLINGS
+from support.shelves import BLOCKS, LECTURES
 
 PYODIDE = ROOT / "node_modules" / "pyodide"
 SCRIPT = "tests/light/digests.py"
+# Small nets that hold every operator and every block of the library that the lectures' nets and their
+# building blocks hold, and the shapes of picture that there are: columns, a lattice, long ways around.
+PLAIN = """
+    alexnet captioning deconvnet fast_rcnn fractalnet20 googlenet_bn inception_reduced lecun1989 lenet5_1998
+    neocognitron prelunet_a resnet20_cifar se_resnet50 sentence_cnn shufflenet_v1 shufflenet_v2 tdnn unet vae
+    vgg_ensemble window_tagger
+    blocks/contrast_norm blocks/inverted_bottleneck blocks/shuffle_unit blocks/sobel blocks/squeeze_excite
+""".split()
 
 pytestmark = pytest.mark.skipif(
     shutil.which("node") is None or not PYODIDE.is_dir(),
@@ -35,8 +43,12 @@ def _printed(command: list[str]) -> Any:
 @pytest.mark.parametrize(
     "names",
     [
-        pytest.param([name for name in LECTURES + BLOCKS if name not in SIBLINGS], id="others"),
-        pytest.param(sorted(SIBLINGS), id="siblings", marks=pytest.mark.slow),
+        pytest.param(PLAIN, id="plain"),
+        pytest.param(
+            [name for name in LECTURES + BLOCKS if name not in PLAIN],
+            id="others",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_every_shipped_spec_is_checked_counted_and_drawn_alike(

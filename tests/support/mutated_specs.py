@@ -30,8 +30,9 @@ from netspec.syntax.fmt import format_text
 
 # What a size may be where more is written than any net has: the edges of 32 bits among them.
 _LARGE = ("9999", "1000000", "2147483647", "2147483648", "1e9", "1000000000000000000")
-# Mutants of one text.
+# Mutants of one text, and texts that are spliced with each other: a test's chunk of mutants makes each once.
 _OF_ONE = 25
+_TOGETHER = 8
 # Regions that are made to run a net.
 _MOST_ROWS = 1000
 _MOST_TEXT = 64 * 1024
@@ -182,12 +183,12 @@ def _spliced(text: str, other: str, random: Random) -> str:
 def mutant(seed: int) -> str:
     """The mutant of a seed."""
     random = Random(f"mutant {seed}")
-    text = _text(seed // _OF_ONE)
+    number = seed // _OF_ONE
+    text = _text(number)
     if random.random() < 0.15:
-        text = _spliced(text, _text(random.randrange(max(seed // _OF_ONE, 1))), random)
-    for _ in range(
-        random.choice((0, 1, 1, 1, 2, 4)) or (1 if text == _text(seed // _OF_ONE) else 0)
-    ):
+        other = number - number % _TOGETHER + random.randrange(_TOGETHER)
+        text = _spliced(text, _text(other), random)
+    for _ in range(random.choice((0, 1, 1, 1, 2, 4)) or (1 if text == _text(number) else 0)):
         text = _changed(text, random)
     return text
 

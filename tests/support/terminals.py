@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from support.places import ROOT
+from support.tools import tools
 
 COLUMNS = 72
 
@@ -25,7 +26,7 @@ def netspec(
 ) -> subprocess.CompletedProcess[str]:
     """The command in a folder, with its streams in pipes; `given` are variables of the environment."""
     return subprocess.run(
-        [sys.executable, "-m", "netspec", *words],
+        [tools() / "netspec", *words],
         cwd=cwd,
         input=input,
         capture_output=True,

@@ -138,7 +138,7 @@ for name in ("netspec.backends.torch.modules", "netspec.backends.runtime"):
         ["fmt", str(ROOT / "specs" / "resnet50.ns"), "--check"],
         ["show", "resnet50"],
         ["explain", "NS201"],
-        ["list"],
+        ["list", "--shelf", "blocks"],
         ["compile", "lenet5"],
     ],
     ids=lambda arguments: " ".join(arguments[:1] + arguments[2:]),

@@ -23,7 +23,6 @@ from netspec.importing.structure.names import Names
 from netspec.importing.structure.recurrences import contracted
 from netspec.importing.structure.regions import nested, plain
 from netspec.importing.structure.sharing import Ties
-from netspec.importing.structure.shipped import shelf
 from netspec.importing.structure.terms import (
     FOR,
     IDENTITY,
@@ -117,7 +116,7 @@ def _folded(graph: Graph, scopes: Mapping[str, tuple[Scope, ...]], way: _Way) ->
 
 def matches(graph: Graph, text: str) -> bool:
     """Whether a text builds the same graph."""
-    built = attempted(Source(f"{graph.name}.ns", text), rolled=True, shelf=shelf())
+    built = attempted(Source(f"{graph.name}.ns", text), rolled=True)
     return built is not None and same(graph, built) is not None
 
 

@@ -16,7 +16,6 @@ from netspec.importing.structure.sharing import Ties
 from netspec.importing.structure.terms import Chain, Item, Tangled
 from netspec.importing.structure.unify import UNSAID
 from netspec.syntax.files import LIBRARY
-from netspec.syntax.units import Shelf
 
 _EXAMPLE = re.compile(r"^# Example: (input [^;]+); (\w+)(?:\((.*)\))?$", re.MULTILINE)
 
@@ -33,12 +32,6 @@ class Shipped:
     words: frozenset[Any]
     compared: tuple[int, ...]
     normed: bool
-
-
-@cache
-def shelf() -> Shelf:
-    """The library as it is read for all texts that are tried."""
-    return Shelf()
 
 
 @cache
@@ -76,7 +69,7 @@ def words_of(items: Sequence[Item]) -> Any:
 
 def made(text: str) -> Chain | None:
     """The chain of a text's steps; None where it cannot be built."""
-    graph = attempted(Source("probe", text), shelf=shelf())
+    graph = attempted(Source("probe", text))
     if graph is None:
         return None
     try:
