@@ -172,6 +172,11 @@ class View:
         found = sharing(self.graph)
         return found.words(path), found.numbers.get(path)
 
+    def titled(self, block: Block, title: str) -> str:
+        """A block's title, with whose weights it uses."""
+        weights, _ = self.shared(block.path)
+        return f"{title}, {weights}" if weights else title
+
     def weights(self, element: Element, path: str) -> str:
         """Whose weights a block uses, in words, `element` being all that its card stands for."""
         copies = [copy.path for copy in _copies(element) if isinstance(copy, Block)]

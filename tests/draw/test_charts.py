@@ -231,6 +231,13 @@ def test_nets_that_are_named_are_all_shown() -> None:
     assert labels == list(names)
 
 
+@pytest.mark.parametrize("names", ["alexnet", "lenet5 mlp", "vgg16 resnet50"])
+def test_layers_are_counted_in_whole_numbers(names: str) -> None:
+    nets = [stating(name, 2010 + i, error(5)) for i, name in enumerate(names.split())]
+    ticks = depth(nets).axes[1].get_yticks()
+    assert all(float(tick).is_integer() for tick in ticks)
+
+
 def test_layers_that_nobody_said_have_no_point() -> None:
     unknown = entry("S", 2010, 28, 'place=1, method="boosting"')
     alone = depth([stating("a", 2010, unknown)], "ILSVRC")
