@@ -95,10 +95,12 @@ def _box(member: Step | Block, view: View) -> Made:
         ink = look if look != family(node.op) else ""
         span, path, role, size, opens = node.span, node.path, "leaf", "label", ""
     else:
-        named = f"{member.name}: {member.call.block}"
-        text, look, ink = view.titled(member, named), "shut", ""
+        block = member.call.block
+        known = not member.is_named or member.name == block
+        named = member.name if known else f"{member.name}: {block}"
+        text, look, ink = view.titled(member, named), "head" if member.head else "shut", ""
         span, path, role, size = member.call.span, member.path, "block", "head"
-        opens = member.call.block
+        opens = block
     w = max(width_of(text, size), width_of(figures, "note")) + 18
     h = 36.0 if figures else 22.0
 
