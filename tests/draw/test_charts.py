@@ -435,6 +435,21 @@ def test_no_name_in_the_bubble_chart_covers_another() -> None:
             assert not box.shrunk(1, 0.7).overlaps(other.shrunk(1, 0.7))
 
 
+def test_no_name_in_the_bubble_chart_lies_on_the_bubble_of_another() -> None:
+    figure = bubble(charted("bubble")[0])
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    (spots,) = (found for found in axis.collections if len(found.get_offsets()) > 30)
+    points = axis.transData.transform(spots.get_offsets())
+    radii = np.sqrt(spots.get_sizes() / np.pi) * figure.dpi / 72
+    for own, text in enumerate(axis.texts):
+        box = text.get_window_extent().shrunk(1, 0.7)
+        nearest = np.clip(points, (box.x0, box.y0), (box.x1, box.y1))
+        off = np.hypot(*(points - nearest).T) - radii
+        off[own] = np.inf
+        assert off.min() > 0, text.get_text()
+
+
 def test_names_of_a_crowd_find_room_in_the_frame() -> None:
     source = np.random.default_rng(5)
     points = source.uniform(150, 350, (40, 2))
