@@ -20,7 +20,14 @@ from netspec.draw.structure.elements import (
 )
 from netspec.draw.structure.labels import data_inputs, family, human, label, shape, spelling, tag
 from netspec.draw.structure.naming import name_of, naming
-from netspec.draw.structure.opening import Opening, expanded, unfolded
+from netspec.draw.structure.opening import (
+    Opening,
+    copies_of,
+    expanded,
+    path_of,
+    spanned,
+    unfolded,
+)
 from netspec.draw.structure.reading import flat_steps
 from netspec.draw.structure.sharing import sharing
 from netspec.foundation.records import record
@@ -165,6 +172,11 @@ class View:
         found = sharing(self.graph)
         return found.words(path), found.numbers.get(path)
 
+    def titled(self, block: Block, title: str) -> str:
+        """A block's title, with whose weights it uses."""
+        weights, _ = self.shared(block.path)
+        return f"{title}, {weights}" if weights else title
+
     def weights(self, element: Element, path: str) -> str:
         """Whose weights a block uses, in words, `element` being all that its card stands for."""
         copies = [copy.path for copy in _copies(element) if isinstance(copy, Block)]
@@ -188,8 +200,11 @@ class View:
     def hint(self, name: str, element: Element, kind: TensorType) -> str:
         """What hovering tells: the path, the output, the cost; of a repeat, that of all copies."""
         cost = self.cost(own_nodes_of(element))
-        times = f" ×{element.count}" if isinstance(element, Repeat) else ""
-        text = f"{name}{times}: {shape(kind)}"
+        if isinstance(element, Repeat):
+            # What is drawn is the last copy, and the name is as long as its own.
+            first = path_of(copies_of(element)[0][0]).split(".")[-1 - name.count(".") :]
+            name = f"{spanned('.'.join(first), name)} ×{element.count}"
+        text = f"{name}: {shape(kind)}"
         if cost.params + cost.params_frozen:
             text += f", {cost.params + cost.params_frozen:,} params"
         return text if cost.macs == 0 else f"{text}, {human(cost.macs)} MACs"

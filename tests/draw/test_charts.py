@@ -231,6 +231,13 @@ def test_nets_that_are_named_are_all_shown() -> None:
     assert labels == list(names)
 
 
+@pytest.mark.parametrize("names", ["alexnet", "lenet5 mlp", "vgg16 resnet50"])
+def test_layers_are_counted_in_whole_numbers(names: str) -> None:
+    nets = [stating(name, 2010 + i, error(5)) for i, name in enumerate(names.split())]
+    ticks = depth(nets).axes[1].get_yticks()
+    assert all(float(tick).is_integer() for tick in ticks)
+
+
 def test_layers_that_nobody_said_have_no_point() -> None:
     unknown = entry("S", 2010, 28, 'place=1, method="boosting"')
     alone = depth([stating("a", 2010, unknown)], "ILSVRC")
@@ -426,6 +433,21 @@ def test_no_name_in_the_bubble_chart_covers_another() -> None:
         for other in boxes[:i]:
             # Line heights include the room for accents and tails.
             assert not box.shrunk(1, 0.7).overlaps(other.shrunk(1, 0.7))
+
+
+def test_no_name_in_the_bubble_chart_lies_on_the_bubble_of_another() -> None:
+    figure = bubble(charted("bubble")[0])
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    (spots,) = (found for found in axis.collections if len(found.get_offsets()) > 30)
+    points = axis.transData.transform(spots.get_offsets())
+    radii = np.sqrt(spots.get_sizes() / np.pi) * figure.dpi / 72
+    for own, text in enumerate(axis.texts):
+        box = text.get_window_extent().shrunk(1, 0.7)
+        nearest = np.clip(points, (box.x0, box.y0), (box.x1, box.y1))
+        off = np.hypot(*(points - nearest).T) - radii
+        off[own] = np.inf
+        assert off.min() > 0, text.get_text()
 
 
 def test_names_of_a_crowd_find_room_in_the_frame() -> None:

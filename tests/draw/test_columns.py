@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, pairwise
 from random import Random
 
@@ -15,6 +15,9 @@ from support.witness import unlike
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw import draw
 from netspec.draw.formats.svg import svg
+from netspec.draw.scene import Group, Item, Scene, Words
+from netspec.draw.structure.flattened import flattened
+from netspec.draw.structure.opening import apart
 from netspec.draw.styles.columns.chain import Band
 from netspec.draw.styles.columns.order import ordered
 from netspec.draw.styles.columns.page import columns
@@ -257,3 +260,58 @@ def test_a_line_of_words_is_no_wider_than_the_picture(net: Net) -> None:
     )
     picture = picture_of(graph.replace(metadata=(("paper", "A long title, " * 12),)))
     assert picture.view.right < 300
+
+
+# --- nothing goes without a word
+
+
+def closed(scene: Scene) -> set[str]:
+    """The names of the blocks that have a box, and none that shows what they do."""
+    found: dict[str, bool] = {}
+
+    def visit(items: Sequence[Item]) -> None:
+        for item in items:
+            if isinstance(item, Group):
+                shows = any(isinstance(member, Group) for member in item.members)
+                found[item.toggles] = found.get(item.toggles, False) or shows
+                visit(item.members)
+
+    visit(scene.items)
+    return {name for name, shows in found.items() if name and not shows}
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_a_block_whose_inside_is_nowhere_is_named_below(name: str) -> None:
+    graph = shipped(name)
+    try:
+        scene = columns([View(graph)])
+    except NetspecError:
+        return
+    words = " ".join(item.text for item in scene.items if isinstance(item, Words))
+    _, _, said = words.partition("blocks drawn as one: ")
+    flat = {part.block.call.block for part in flattened(apart(graph, View(graph).opening)).parts}
+    for block in closed(scene) - flat:
+        assert re.search(rf"\b{block}\b", said), block
+
+
+def test_blocks_that_columns_close_are_named_and_those_shown_elsewhere_are_not() -> None:
+    text = str(draw([shipped("wrn28_10")], style="columns"))
+    assert re.search(r">[^<]*blocks drawn as one:[^>]*>\s*<[^>]*>convs|drawn as one: convs", text)
+    # ShuffleNet's bottlenecks are closed in its units, and one is open where the net goes down.
+    assert "drawn as one" not in str(draw([shipped("shufflenet_v1")], style="columns"))
+
+
+def test_a_tower_says_whose_weights_it_uses() -> None:
+    picture = picture_of(shipped("alexnet_ten_crops"))
+    told = [label.name for label in picture.labels if label.name.endswith("weights of centre")]
+    assert told == [f"mirrored{i}, weights of centre" for i in range(1, 5)]
+
+
+def test_a_block_that_is_a_part_of_the_chain_says_whose_weights_it_uses(net: Net) -> None:
+    text = """
+    input 8x16x16
+    default conv(pad=same)
+    block pair { conv3-8; relu; conv3-8 }
+    pair as left; relu; pair(weights=@left); gap; fc-10
+    """
+    assert any("weights of left" in label.name for label in picture_of(net(text)).labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -187,3 +188,13 @@ def test_a_block_is_one_frame_however_many_columns_it_has(net: Callable[[str], G
     assert len(picture.leaves) == 64
     assert picture.view.bottom < 1200
     assert [*picture.faults()] == []
+
+
+def test_a_closed_block_has_one_name_and_a_training_head_is_dashed_when_closed_too() -> None:
+    for name, depth in (("googlenet", 0), ("resnet50", 1)):
+        picture = str(draw([shipped(name)], style="flow", depth=depth))
+        words = re.findall(r">([^<>]+)<", picture)
+        doubled = [w for w in words if re.fullmatch(r"(\w+?)\d*: \1\d*", w)]
+        assert doubled == []
+    closed = str(draw([shipped("googlenet")], style="flow", depth=0))
+    assert closed.count('class="block head"') == 2

@@ -108,7 +108,7 @@ def test_a_block_tells_its_own_figures_and_not_those_of_a_head_in_it(
     svg = str(draw([net(text)], style=style))
     assert "b1: 4×32×32, 16 params" in svg
     # Of a repeat, that of all copies.
-    assert ("b3 ×2: 5×32×32, 55 params" if style == "fold" else "b3: 5×32×32, 30 params") in svg
+    assert ("b2…3 ×2: 5×32×32, 55 params" if style == "fold" else "b3: 5×32×32, 30 params") in svg
     assert "b1.aux: 9, 45 params" in svg
 
 
@@ -404,7 +404,7 @@ def test_columns_show_skips_heads_names_of_blocks_and_widths_of_concats() -> Non
     picture = draw([build(Source("short.ns", SHORT))], style="columns")
     found = words(str(picture))
     assert {"unit1", "aux", "training only, loss × 0.3", "second", "concat, 32"} <= set(found)
-    assert found[-1] == "left out after layers: relu"
+    assert found[-1] == "left out after layers: relu; blocks drawn as one: aux, second"
     assert list(read_picture(str(picture)).faults()) == []
     assert str(picture).count('class="w skip"') + str(picture).count('class="w a skip"') >= 1
 

@@ -13,10 +13,12 @@ from support.witness import unlike
 
 from netspec.draw import draw
 from netspec.draw.layout.abreast import folded_over
+from netspec.draw.layout.diagram import Diagram, Edge, Shape
+from netspec.draw.layout.layered import place
 from netspec.draw.layout.paging import SCREEN, strain
 from netspec.draw.layout.pieces import Piece
 from netspec.draw.layout.shelves import arranged
-from netspec.draw.layout.straight import Passing, straightened
+from netspec.draw.layout.straight import Port, Strand, straightened
 from netspec.draw.styles.fold import folded
 from netspec.draw.view import View
 from netspec.graph.checked import Graph
@@ -141,38 +143,55 @@ def test_a_net_inside_a_block_is_no_tower(net: Net) -> None:
 def test_lines_are_straightened_in_the_order_of_each_row(seed: int) -> None:
     random = Random(seed)
     count = random.randint(2, 6)
-    rows, lines = [list[int]() for _ in range(8)], []
+    # The ends of the lines stand above and below all rows that they pass.
+    rows, strands = [list[int]() for _ in range(10)], []
     widths: list[float] = []
-    for row in rows:
+
+    def box(row: list[int], width: float) -> int:
+        row.insert(random.randint(0, len(row)), len(widths))
+        widths.append(width)
+        return len(widths) - 1
+
+    for row in rows[1:9]:
         for _ in range(random.randint(0, 3)):
-            row.append(len(widths))
-            widths.append(random.uniform(30, 120))
+            box(row, random.uniform(30, 120))
     for _ in range(count):
-        first, last = sorted(random.sample(range(9), 2))
-        places = range(len(widths), len(widths) + last - first)
-        for v, row in zip(places, rows[first:last], strict=True):
-            row.insert(random.randint(0, len(row)), v)
-            widths.append(0.0)
-        lines.append(Passing(random.uniform(0, 600), random.uniform(0, 600), tuple(places)))
+        first, last = sorted(random.sample(range(1, 10), 2))
+        ends = Port(box(rows[0], 0.0)), Port(box(rows[9], 0.0))
+        strands.append(Strand(tuple(Port(box(row, 0.0)) for row in rows[first:last]), ends))
     left = [0.0] * len(widths)
     for row in rows:
         at = random.uniform(0, 200)
         for v in row:
             left[v] = at
             at += widths[v] + random.uniform(16, 120)
-    found = straightened(rows, widths, left, lines, 16.0)
+    found = straightened(rows, widths, left, strands, 16.0)
     for row in rows:
         for a, b in pairwise(row):
             assert found[b] - found[a] - widths[a] >= 16 - 1e-6
-    before = sum(left[a] != left[b] for line in lines for a, b in pairwise(line.places))
-    after = sum(found[a] != found[b] for line in lines for a, b in pairwise(line.places))
+    lines = [[port.place for port in strand.places] for strand in strands]
+    before = sum(left[a] != left[b] for line in lines for a, b in pairwise(line))
+    after = sum(found[a] != found[b] for line in lines for a, b in pairwise(line))
     assert after <= before
 
 
 def test_a_line_with_room_runs_straight_to_one_of_its_ends() -> None:
-    line = Passing(10.0, 90.0, (0, 1, 2, 3))
-    found = straightened([[0], [1], [2], [3]], [0.0] * 4, [20.0, 40.0, 60.0, 80.0], [line], 16.0)
-    assert found == [10.0] * 4
+    line = Strand(tuple(map(Port, range(4))), (Port(4), Port(5, 10.0)))
+    left = [20.0, 40.0, 60.0, 80.0, 10.0, 80.0]
+    found = straightened([[4], [0], [1], [2], [3], [5]], [0.0] * 6, left, [line], 16.0)
+    assert found == [10.0] * 5 + [80.0]
+
+
+def test_boxes_that_follow_each_other_stand_on_one_axis() -> None:
+    wide, narrow = Shape(90.0, 20.0, (45.0,), (45.0,)), Shape(30.0, 20.0, (10.0,), (10.0,))
+    shapes = tuple(wide if i % 3 else narrow for i in range(9))
+    chain = [Edge(i, 0, i + 1, 0) for i in range(8)]
+    skips = [Edge(1, 0, 4, 0), Edge(2, 0, 7, 0), Edge(5, 0, 8, 0)]
+    placed = place(Diagram(shapes, (*chain, *skips)))
+    for edge in chain:
+        tail, head = placed.corners[edge.tail][0], placed.corners[edge.head][0]
+        below, above = tail + shapes[edge.tail].outs[0], head + shapes[edge.head].ins[0]
+        assert below == pytest.approx(above)
 
 
 CONDITIONED = """

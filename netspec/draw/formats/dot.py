@@ -82,7 +82,8 @@ def _members(members: Iterable[Member], indent: str, numbers: Iterator[int]) -> 
             yield f"{indent}n{member.number} [label={quoted(*member.lines)}{look}];"
         else:
             yield f"{indent}subgraph cluster_{next(numbers)} {{"
-            yield f"{indent}  label={quoted(member.title)};"
+            # Lines come in at the middle of the top.
+            yield f"{indent}  label={quoted(member.title)}; labeljust=l;"
             yield from _members(member.members, f"{indent}  ", numbers)
             yield f"{indent}}}"
 

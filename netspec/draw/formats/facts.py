@@ -9,6 +9,7 @@ from netspec.draw.formats.connections import Connection
 from netspec.draw.formats.states import Folded
 from netspec.draw.structure.elements import Block, Step, blocks_of
 from netspec.draw.structure.labels import data_inputs, human, label, shape, tag
+from netspec.draw.structure.opening import spanned
 from netspec.draw.structure.reading import flat_steps, structure
 from netspec.draw.view import View
 from netspec.foundation.records import record
@@ -17,7 +18,6 @@ from netspec.sizes.shapes import TensorType
 
 # What is drawn once, by the path it is drawn with.
 Copies = Mapping[str, Folded]
-_DIGITS = "0123456789"
 
 
 @record(eq=False, slots=False)
@@ -91,10 +91,10 @@ class Facts:
         elif not types:
             types = self._crossing(block, entering=not sources)
         shapes = " or ".join(dict.fromkeys(shape(kind) for kind in types))
-        start = " and ".join(_said(path, copies) for path in sources)
-        end = " and ".join(_said(path, copies) for path in targets)
-        start = start or f"what enters {_said(block, copies) or 'the net'}"
-        end = end or f"what leaves {_said(block, copies) or 'the net'}"
+        start = " and ".join(said(path, copies) for path in sources)
+        end = " and ".join(said(path, copies) for path in targets)
+        start = start or f"what enters {said(block, copies) or 'the net'}"
+        end = end or f"what leaves {said(block, copies) or 'the net'}"
         return f"{shapes}\n{start} → {end}".strip()
 
     def _between(
@@ -168,16 +168,13 @@ def _counterparts(node: Node, copies: Copies) -> list[Node]:
     return [node]
 
 
-def _said(path: str, copies: Copies) -> str:
+def said(path: str, copies: Copies) -> str:
     """A path, with the first copy of what is drawn once: `bottleneck1…3.conv2`."""
     if path in copies and (nodes := copies[path].nodes):
         return f"{nodes[0][0].path}…{nodes[-1][-1].path}"
     for shown, repeat in copies.items():
         if _is_in(shown, path) and shown in repeat.copies and not repeat.nodes:
-            stem = shown.rstrip(_DIGITS)
-            start = repeat.copies[0]
-            number = start[len(stem) :] if start.startswith(stem) else f"{start}"
-            return f"{stem}{number}…{shown[len(stem) :]}{path[len(shown) :]}"
+            return spanned(repeat.copies[0], shown) + path[len(shown) :]
     return path
 
 

@@ -21,7 +21,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.draw.bare import bare
 from netspec.draw.formats.connections import Connection
-from netspec.draw.formats.facts import Facts
+from netspec.draw.formats.facts import Facts, said
 from netspec.draw.formats.fragments import Fragments
 from netspec.draw.formats.reach import leading_on
 from netspec.draw.formats.states import Signs, State, states
@@ -136,10 +136,15 @@ class _Pages:
             script=script,
         )
 
-    def _folded(self, state: State) -> dict[str, tuple[str, int, int]]:
-        """The repeats a picture shows once: of which copies, from where on, and how many."""
+    def _folded(self, state: State) -> dict[str, tuple[str, int, int, str]]:
+        """The repeats a picture shows once: of which copies, from where on, how many, and their name."""
         return {
-            shown: (found.key, self.copies[found.key].index(found.copies[0]), len(found.copies))
+            shown: (
+                found.key,
+                self.copies[found.key].index(found.copies[0]),
+                len(found.copies),
+                said(shown, state.folded),
+            )
             for shown, found in state.folded.items()
         }
 

@@ -8,14 +8,15 @@ connected with: a least-squares fit that keeps their order and distance.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.diagram import PIN, Diagram, Edge, Placed, Point, Shape
 from netspec.draw.layout.pieces import Piece, wire
-from netspec.draw.layout.straight import Passing, straightened
+from netspec.draw.layout.straight import Port, Strand, straightened
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 
@@ -127,20 +128,42 @@ class _Grid:
         for sweep in range(_SWEEPS):
             for r in self.rows if sweep % 2 else reversed(self.rows):
                 self._relax(r, left)
-        left = straightened(
-            self.rows, [s.w for s in self.shapes], left, self._lines(left), _BETWEEN
-        )
+        widths = [shape.w for shape in self.shapes]
+        strands = [*self._straight_on(), *self._lines()]
+        left = straightened(self.rows, widths, left, strands, _BETWEEN)
         least = min((left[v] for r in self.rows for v in r[:1]), default=0.0)
         return [x - least for x in left]
 
-    def _lines(self, left: list[float]) -> list[Passing]:
+    def _lines(self) -> Iterator[Strand]:
         """The lines that pass rows, from where they leave a shape to where they arrive."""
-        found = []
         for edge, (tail, *places, head) in zip(self.edges, self.chains, strict=True):
-            start = left[tail] + self.shapes[tail].outs[edge.out]
-            end = left[head] + self.shapes[head].ins[edge.into]
-            found.append(Passing(start, end, tuple(places)))
-        return found
+            if places:
+                ends = (
+                    Port(tail, self.shapes[tail].outs[edge.out]),
+                    Port(head, self.shapes[head].ins[edge.into]),
+                )
+                yield Strand(tuple(map(Port, places)), ends)
+
+    def _straight_on(self) -> Iterator[Strand]:
+        """Boxes of which each alone reads the one above it, but for what passes rows."""
+        near = [
+            (
+                edge.tail,
+                self.shapes[edge.tail].outs[edge.out],
+                edge.head,
+                self.shapes[edge.head].ins[edge.into],
+            )
+            for edge, chain in zip(self.edges, self.chains, strict=True)
+            if len(chain) == 2
+        ]
+        tails, heads = (Counter(edge[i] for edge in near) for i in (0, 2))
+        on = {v: (w, into - out) for v, out, w, into in near if tails[v] == heads[w] == 1}
+        for v in sorted({*on} - {w for w, _ in on.values()}):
+            found = [Port(v)]
+            while found[-1].place in on:
+                w, shift = on[found[-1].place]
+                found.append(Port(w, found[-1].at + shift))
+            yield Strand(tuple(found))
 
     def _relax(self, row: list[int], left: list[float]) -> None:
         wanted, weights, offsets, at = [], [], [], 0.0

@@ -104,6 +104,12 @@ def key_of(repeat: Repeat) -> str:
     return "..".join(ends)
 
 
+def spanned(first: str, last: str) -> str:
+    """The paths from one to another that differ in their number, as one: `bottleneck1…3`."""
+    stem = last.rstrip("0123456789")
+    return f"{first}…{last[len(stem) :] if first.startswith(stem) else last}"
+
+
 def path_of(element: Element) -> str:
     """The path of a layer or block, and of what is neither that of its first layer."""
     match element:

@@ -40,7 +40,7 @@ class Level:
             self.title += f": {only.call.block}"
             members, depth = list(leaves_of(only.body)), depth + 1
         if block:
-            self.title = _with_weights(view, block, self.title)
+            self.title = view.titled(block, self.title)
         members.sort(key=lambda member: order[member.nodes[0]])
         self.members = [
             Level(view, member.body, member, depth + 1)
@@ -70,12 +70,6 @@ class Level:
         return [member for member in self.members if isinstance(member, Level)]
 
 
-def _with_weights(view: View, block: Block, title: str) -> str:
-    """A block's title, with whose weights it uses."""
-    weights, _ = view.shared(block.path)
-    return f"{title}, {weights}" if weights else title
-
-
 def outside(nodes: Sequence[Node]) -> list[Node]:
     """What these nodes read of others, each once."""
     own = set(nodes)
@@ -101,10 +95,12 @@ def _box(member: Step | Block, view: View) -> Made:
         ink = look if look != family(node.op) else ""
         span, path, role, size, opens = node.span, node.path, "leaf", "label", ""
     else:
-        named = f"{member.name}: {member.call.block}"
-        text, look, ink = _with_weights(view, member, named), "shut", ""
+        block = member.call.block
+        known = not member.is_named or member.name == block
+        named = member.name if known else f"{member.name}: {block}"
+        text, look, ink = view.titled(member, named), "head" if member.head else "shut", ""
         span, path, role, size = member.call.span, member.path, "block", "head"
-        opens = member.call.block
+        opens = block
     w = max(width_of(text, size), width_of(figures, "note")) + 18
     h = 36.0 if figures else 22.0
 

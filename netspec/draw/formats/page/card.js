@@ -39,7 +39,7 @@ function placeCard(g) {
   const rows = own ? fact.split("\n") : figures ? [figures.replaceAll(", ", " · ")] : [];
   const all = figures?.split(", ").slice(1).join(" · ").replace("params", "parameters");
   if (times && all) rows.push(`all ${many}: ${all}`);
-  return [(own || path.endsWith(name) ? path : name) + times, rows];
+  return own || many > 1 || path.endsWith(name) ? [called(path) + times, rows] : [name, rows];
 }
 
 function card(title, rows, x, y) {

@@ -13,6 +13,12 @@ function copiesOf(path) {
   return key ? copies[key].slice(start, start + count) : [path];
 }
 
+// A path as it is told: of what stands for several copies, from the first to the last.
+function called(path) {
+  const outer = Object.keys(state.folded).find((last) => path === last || path.startsWith(`${last}.`));
+  return outer ? state.folded[outer][3] + path.slice(outer.length) : path;
+}
+
 // The path of the instance that stands for a place: of what is folded, the first copy's.
 const instance = (g) => copiesOf(g.dataset.path)[0];
 const isAlone = (g) => state.open.has(`.${g.dataset.path}`);

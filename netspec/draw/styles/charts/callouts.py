@@ -16,7 +16,7 @@ Points = NDArray[np.float64]
 
 _REACH, _STEP, _CROWD, _SWEEPS, _ALONG = 150.0, 6.0, 75.0, 3, 8
 _GAP, _SLANT = 3.0, 4.0
-_COVERS_NAME, _COVERS_POINT, _COVERS_BUBBLE, _NEAR_BUBBLE = 1000.0, 400.0, 50.0, 24.0
+_COVERS_NAME, _COVERS_POINT, _COVERS_BUBBLE, _NEAR_BUBBLE = 1000.0, 400.0, 150.0, 24.0
 _CROSSES_LINE, _PASSES_BUBBLE = 700.0, 60.0
 # How far apart names are at least, across and down: side by side they would be read as one.
 _APART = np.array([6.0, 1.0])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from netspec.analysis.published import Milestone, milestones, winners
 from netspec.draw.styles.charts.frame import CHARACTERS, PAIR, captioned, small_print
@@ -119,6 +120,7 @@ def _layer_line(axis: Any, shown: Sequence[Milestone], *, few: bool) -> None:
     most = max(counts) or 1
     axis.set_ylabel("weight layers on the longest path (line)", color=PAIR[1])
     axis.set_ylim(-1.35 * most, 1.15 * most)
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_yticks([tick for tick in axis.get_yticks() if 0 <= tick <= most])
 
 

@@ -113,7 +113,7 @@ class Chain:
                 found[-1] = last, f"{found[-1][1]}: {part.block.call.block}"
             else:
                 found.append((part, part.block.name))
-        return tuple(found)
+        return tuple((part, self.view.titled(part.block, name)) for part, name in found)
 
 
 @record(eq=False, slots=False)

@@ -146,13 +146,14 @@ def _is_chain(block: Block) -> bool:
 def _named(piece: Piece, block: Block, view: View) -> Piece:
     """The first piece of a tower with the tower's name beside the wire that leads to it."""
     lower = led(piece, _NAME, 0)
+    title = view.titled(block, block.name)
 
     def draw(x: float, y: float) -> list[Item]:
-        name = Words(x + lower.axis + 5, y + 9, block.name, "note", look="muted")
+        name = Words(x + lower.axis + 5, y + 9, title, "note", look="muted")
         hint = view.hint(block.path, block, block.type)
         return [Group((name,), block.call.span, block.path, hint), *lower.draw(x, y)]
 
-    w = max(lower.w, lower.axis + 8 + width_of(block.name, "note"))
+    w = max(lower.w, lower.axis + 8 + width_of(title, "note"))
     return replace(lower, w=w, draw=draw)
 
 

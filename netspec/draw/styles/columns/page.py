@@ -14,7 +14,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.paging import SCREEN
 from netspec.draw.layout.pieces import width_of
 from netspec.draw.metrics import total, wrapped
-from netspec.draw.scene import SIZES, Box, Item, Scene, Words
+from netspec.draw.scene import SIZES, Box, Group, Item, Scene, Words
 from netspec.draw.structure.elements import Block, Series, Step, leaves_of
 from netspec.draw.structure.labels import family, spelling
 from netspec.draw.structure.opening import apart
@@ -121,13 +121,14 @@ class _Page:
         places = self._placed(shown, lines)
         width = places[-1].left + places[-1].width + _MARGIN
         foot = max(p.end + room(len(each)) for p, each in zip(places, lines, strict=True))
-        below, caption, height = self._below(foot, width - 2 * _MARGIN)
+        nets = [*self._nets(places, lines)]
+        below, caption, height = self._below(nets, foot, width - 2 * _MARGIN)
         headings: list[Item] = []
         for place in places:
             for column, x in zip(place.sheet, place.xs, strict=True):
                 headings += self._headings(column, x) if column.is_running else []
         strips = [item for place in places for item in self._bands(place)]
-        items = (*strips, *headings, *self._nets(places, lines), *below)
+        items = (*strips, *headings, *nets, *below)
         # Of several nets the headings say which is which.
         around = (*headings, *caption) if len(self.chains) == 1 else caption
         names = ", ".join(chain.view.graph.name for chain in self.chains)
@@ -191,10 +192,12 @@ class _Page:
 
     # --- what stands around
 
-    def _below(self, y: float, width: float) -> tuple[list[Item], list[Item], float]:
+    def _below(
+        self, nets: Sequence[Item], y: float, width: float
+    ) -> tuple[list[Item], list[Item], float]:
         """What is left out, the papers and the key of the heat; the caption of these; where they end."""
         views = [chain.view for chain in self.chains]
-        left_out = self._lines([self._left_out()], y, width)
+        left_out = self._lines([self._left_out(nets)], y, width)
         y += _LINE * len(left_out)
         caption = self._lines(papers(views), y, width)
         y += _LINE * len(caption)
@@ -212,17 +215,31 @@ class _Page:
             for i, line in enumerate(lines)
         ]
 
-    def _left_out(self) -> str:
+    def _left_out(self, nets: Sequence[Item]) -> str:
         """What of the nets has no box and no line, in words."""
         views = [chain.view for chain in self.chains]
         drawn = (step for view in views for step in _steps(structure(view.graph)))
         names = dict.fromkeys(spelling(node.op) for step in drawn for node in step.nodes[1:])
         said = [f"left out after layers: {', '.join(names)}"] if names else []
+        told = {part.block.call.block for chain in self.chains for part in chain.parts}
+        boxes = [*_blocks(nets)]
+        told |= {name for name, is_open in boxes if is_open}
+        closed = dict.fromkeys(name for name, _ in boxes if name not in told)
+        said += [f"blocks drawn as one: {', '.join(closed)}"] if closed else []
         return "; ".join([*said, *dict.fromkeys(view.unlined for view in views if view.unlined)])
 
     def _description(self) -> str:
         whole = (self._heading(column) for column in self.sheet)
         return "; ".join(": ".join(("net", *(text for text, _ in lines))) for lines in whole)
+
+
+def _blocks(items: Sequence[Item]) -> Iterator[tuple[str, bool]]:
+    """The name of each block that has a box, and whether that shows what the block does."""
+    for item in items:
+        if isinstance(item, Group):
+            if item.toggles:
+                yield item.toggles, any(isinstance(member, Group) for member in item.members)
+            yield from _blocks(item.members)
 
 
 def _cut(sheet: Sheet) -> Lines:
