@@ -1,27 +1,35 @@
-"""What networks of transformers answer under weights that their tensors' names give: goldens of the tests.
+"""What libraries' networks answer under weights that their tensors' names give: goldens of the tests.
 
     python benchmarks/answers.py tests/data/goldens2
+    python benchmarks/answers.py --again tests/data/goldens*/*.json
 
-Writes a file for each network below: how it is made, its tensors by name and shape, and figures of its answer
-to seeded input, which `tests/checkpoints/test_published_today.py` asks of the spec. Nothing is downloaded.
+The first writes a file for each network below: how it is made, its tensors by name and shape, and figures of
+its answer to seeded input, which `tests/checkpoints/test_published_today.py` asks of the spec. The second asks
+the networks of recorded files again, in float64. Nothing is downloaded.
+
+`moved` is by how much the input's other sign, or the words from last to first, move the answer. Where gains of
+norms near one let a signal die away layer by layer, no mistake in an early layer would show: `GAINS` has
+others.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import transformers
+from libraries import timm, torchvision, transformers
 from torch import nn
 from torch.nn.utils import parametrize
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from checkpoints.test_published_today import values
+from support.published import values, values_of_today
 
 Network = tuple[str, dict[str, Any], str, dict[str, Any], Any]
 WORDS = {"ids": 100, "length": 37}
@@ -92,7 +100,7 @@ def answered(name: str) -> dict[str, Any]:
             if owner != key:
                 tied[key] = owner
             elif tensor.dtype.is_floating_point:
-                made = values(key, [*tensor.shape])
+                made = values_of_today(key, [*tensor.shape])
                 tensor.copy_(torch.from_numpy(np.asarray(made)))
     random = np.random.default_rng(0)
     if isinstance(asked, dict):
@@ -134,12 +142,81 @@ def answered(name: str) -> dict[str, Any]:
     }
 
 
+# By the names of files, where other gains than those of the folder's nets let more of the input through.
+GAINS = {
+    **dict.fromkeys(("densenet121", "densenet169", "googlenet", "inception_resnet_v2"), 1.0),
+    **dict.fromkeys(("inception_v3", "mobilenet_v2", "shufflenet_v2_x1_0", "vgg16_bn"), 1.0),
+    **dict.fromkeys(("resnet101", "nasnetalarge"), 0.7),
+    **dict.fromkeys(("inception_v4", "mobilenet_v1", "cspdarknet53", "hrnet_w18"), 1.25),
+    **{"efficientnet_v2_s": 1.25, "mobilevit_s": 1.5},
+}
+LIBRARIES = {"timm": timm, "torchvision": torchvision, "transformers": transformers}
+
+
+def module_of(call: str) -> nn.Module:
+    """The network that a recorded call makes."""
+    return eval(call, dict(LIBRARIES))  # the calls stand in this repository
+
+
+def output_of(module: nn.Module, given: torch.Tensor, words: bool) -> np.ndarray:
+    """The first output for the first sample; a sequence of vectors has channels first, unless ids went in."""
+    with torch.no_grad():
+        found = module(given)
+    found = next(iter(found.values())) if isinstance(found, dict) else found
+    found = found[0] if isinstance(found, tuple) else found
+    first = found[0]
+    return (first.T if first.dim() == 2 and not words else first).numpy()
+
+
+def renewed(file: Path) -> dict[str, Any]:
+    """The record of a network, its answer and how far that is moved told anew."""
+    record = json.loads(file.read_text())
+    old = "logits_l2" in record
+    gain = GAINS.get(record["name"], 0.5 if old else 1.0)
+    drawn = values if old else values_of_today
+    module = plain(module_of(record["call"])).double().eval()
+    state = module.state_dict()
+    with torch.no_grad():
+        for key, shape in record["tensors"]:
+            if key not in record.get("tied", {}):
+                state[key].copy_(torch.from_numpy(np.asarray(drawn(key, shape, gain))))
+    asked, random = record["input"], np.random.default_rng(0)
+    if words := isinstance(asked, dict):
+        given = torch.from_numpy(random.integers(0, asked["ids"], (1, asked["length"])))
+        other = given.flip(-1)
+    else:
+        given = torch.from_numpy(random.standard_normal((1, *asked), dtype=np.float32)).double()
+        given = given[:, 0] if len(asked) == 2 else given
+        other = -given
+    y = output_of(module, given, words).reshape(-1)
+    moved = np.linalg.norm(output_of(module, other, words).reshape(-1) - y) / np.linalg.norm(y)
+    first = [float(f"{v:.9g}") for v in y[:8]]
+    total, length = float(f"{y.sum():.9g}"), float(f"{np.linalg.norm(y):.9g}")
+    if old:
+        told = {"logits_first8": first, "logits_sum": total, "logits_l2": length}
+        told["argmax"] = int(y.argmax())
+    else:
+        dot = float(f"{y @ np.random.default_rng(1).standard_normal(y.size):.9g}")
+        told = {"first8": first, "sum": total, "l2": length, "dot": dot}
+    was = record["logits_l2" if old else "l2"]
+    if math.isclose(was, length, rel_tol=1e-5):
+        told = {}  # the same question: what stands there was answered to it
+    tensors = record.pop("tensors")
+    return {**record, **told, "gain": gain, "moved": float(f"{moved:.2g}"), "tensors": tensors}
+
+
 def main() -> None:
-    folder = Path(sys.argv[1])
-    for name in NETWORKS:
-        text = json.dumps(answered(name), separators=(",", ":"))
-        (folder / f"{name}.json").write_text(text + "\n")
-        print(name)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("places", nargs="+", type=Path, metavar="PLACE", help="a folder, or files")
+    parser.add_argument("--again", action="store_true", help="ask what is recorded again")
+    given = parser.parse_args()
+    files = given.places if given.again else [given.places[0] / f"{n}.json" for n in NETWORKS]
+    for file in files:
+        if not given.again:
+            file.write_text(json.dumps(answered(file.stem), separators=(",", ":")) + "\n")
+        record = renewed(file)
+        file.write_text(json.dumps(record, separators=(",", ":")) + "\n")
+        print(f"{file.stem:24} gain {record['gain']}  moved {record['moved']}", flush=True)
 
 
 if __name__ == "__main__":
