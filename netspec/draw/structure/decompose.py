@@ -386,6 +386,8 @@ class _Region:
         plain = entries == 1 == max(map(gives, items), default=1) and not self._shares(inside)
         # What flows in leads to nothing that begins by itself.
         plain = plain and not (a == IN and self.is_entered and any(map(begins, items)))
+        # A chain and what passes all of it, for a block that reads both, come side by side.
+        plain = plain and (exits == 1 or not items or {*edges} - path != {(IN, end)})
         if plain and path <= {*edges}:
             return Series(items, tuple(edge for edge in edges if edge[0] + 1 != edge[1]))
         if exits == 1 and b == self.out and sum(last == end for _, last in edges) > 1:
