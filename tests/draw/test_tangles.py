@@ -215,6 +215,22 @@ def test_a_head_that_is_applied_to_several_maps_is_one_card(net: Net, depth: int
     assert unlike(folded(View(graph, depth)), graph) == []
 
 
+@pytest.mark.parametrize("choice", [{"depth": 2}, {"expand": ("unit",)}, {"expand": ("found",)}])
+def test_cards_side_by_side_open_with_those_of_one_chain(
+    net: Net, choice: dict[str, object]
+) -> None:
+    text = """input 3x64x64
+default conv(pad=same)
+block unit(stride=1) { residual { conv3-8/stride; conv3-8 }; relu }
+block found { conv3-8(act=relu); conv1-3; sequence }
+block levels of a, b, c { fpn(8, @a, @b, @c); { | identity | identity | identity; conv3-8/2 } }
+conv3-8; unit as a; unit/2 as b; unit/2 as c; { | @a | @b | @c }; levels as maps
+for m in @maps { | found }
+concat(axis=time)"""
+    graph = net(text)
+    assert unlike(folded(View(graph, **choice)), graph) == []  # type: ignore[arg-type]
+
+
 def test_of_branches_that_use_the_same_weights_one_is_drawn(net: Net) -> None:
     text = "input 8x16x16\nsplit(4) as parts; for p in @parts { | conv3-2(pad=same); relu }; concat"
     graph = net(text)
