@@ -89,6 +89,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ceil": math.ceil,
     "floor": math.floor,
     "int": int,
+    "len": len,
     "log2": math.log2,
     "max": max,
     "min": min,
@@ -162,8 +163,12 @@ def _item(listed: Any, index: Any) -> Any:
 
 
 def integral(value: Any) -> Any:
-    """The value, a float that is whole as an integer: division gives floats."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """The value, a float that is whole as an integer: division gives floats.
+
+    One beyond the digits of an integer stays, and is none for whoever needs one.
+    """
+    whole = isinstance(value, float) and value.is_integer() and abs(value) <= _LIMIT
+    return int(value) if whole else value
 
 
 def over(loop: ast.For, given: Any) -> dict[str, Any]:
@@ -321,15 +326,24 @@ def _call(node: ast.Call, values: Values) -> Any:
         return show(Layer(node.name, tuple(positional), tuple(named)))
 
     try:
-        tensors = node.name == "ratio"
-        numbers = [(tensors and values.tensor(v)) or _operand(v, node.name) for v in positional]
-        keywords = {str(k): _operand(v, node.name) for k, v in named}
-        result = function(*numbers, **keywords)
-        if tensors:
+        given = [_argument(node.name, value, values) for value in positional]
+        keywords = {str(k): _argument(node.name, value, values) for k, value in named}
+        result = function(*given, **keywords)
+        if node.name == "ratio":
             values.stride_told(positional)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError, AssertionError) as error:
         raise Rejection(BadArithmetic(text(), _reason(error))) from None
     return result if isinstance(result, tuple) else _number(result, text)
+
+
+def _argument(function: str, value: Any, values: Values) -> Any:
+    """What a function takes: numbers, `ratio` tensors too, and `len` a list alone."""
+    if function == "len" and not isinstance(value, Name):
+        if not isinstance(value, tuple):
+            raise Rejection(BadArithmetic(show(value), "`len` needs a list"))
+        return value
+    tensor = values.tensor(value) if function == "ratio" else None
+    return tensor or _operand(value, function)
 
 
 def _reason(error: Exception) -> str:

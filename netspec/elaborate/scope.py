@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # What flows: tensors, or None after a mistake, so that one mistake costs one message.
 Wire: TypeAlias = "tuple[Value, ...] | None"
 
+_INTO_BRANCH = "which flows into this branch"
+
 
 @record
 class Default:
@@ -244,6 +246,31 @@ class Scope:
             )
             for name, node in asked.items()
             if name not in self.variables
+        )
+
+    def sizes_in_branches(self, step: ast.Step, wire: Wire) -> tuple[Label, ...]:
+        """Where a shape at the end of a branch is given by sizes, `parameter((C, H))`, and whose they are.
+
+        A branch that starts from a reference is left out: its sizes are those of the reference.
+        """
+        body = step.action.body if isinstance(step.action, ast.Head) else None
+        if not isinstance(body, ast.Branches) or not wire or len(wire) not in (1, len(body.chains)):
+            return ()
+        flows = wire * (len(body.chains) // len(wire))
+        ends = {
+            chain.links[-1]: value
+            for chain, value in zip(body.chains, flows, strict=True)
+            if chain.links
+            and not isinstance(getattr(chain.links[0], "action", None), ast.Reference)
+        }
+        return tuple(
+            Label(
+                self.unit.span(word.extent), f"{word.name} is that of {value.type}, {_INTO_BRANCH}"
+            )
+            for end, value in ends.items()
+            if isinstance(end, ast.Step) and isinstance(end.action, ast.Head)
+            for word in {word.name: word for word in words_of(end.action.arguments)}.values()
+            if self.is_size(word.name)
         )
 
     def _sizes_of_start(self, step: ast.Step) -> tuple[Label, ...]:

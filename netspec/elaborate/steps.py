@@ -171,7 +171,8 @@ class Elaborator:
         self, rejection: Rejection, extent: ast.Extent, step: ast.Step, wire: Wire, scope: Scope
     ) -> None:
         """Reports a step that `wire` flows into, with what its sizes are those of."""
-        rejection.labels = (*rejection.labels, *scope.sizes_elsewhere(step, wire))
+        sizes = *scope.sizes_elsewhere(step, wire), *scope.sizes_in_branches(step, wire)
+        rejection.labels = (*rejection.labels, *sizes)
         self.report(rejection, extent, scope)
 
     def _tick(self, extent: ast.Extent, scope: Scope) -> None:

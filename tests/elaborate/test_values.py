@@ -21,7 +21,8 @@ VALUES = r"""
 H//0 | H/2 | yes | none | None | true | same | zz | conv | relu | b | inner | H | A | i | x | body
 input | "text" | "" | @input | @input.C | @input.Q | @a | @a.b | @zz | @a*2 | (1, 2) | () | (1,)
 ((0, 1), (1, 2)) | [] | [[0], [1]] | conv3(4) | conv3-4 | leaky(0.1) | { relu } | {! relu ! tanh }
-max(1, 2) | max() | max(conv, 2) | max(a=1) | ratio(@input, @input) | ratio(@input.H, 2)
+max(1, 2) | len((1, 2)) | len(H) | max() | max(conv, 2) | max(a=1) | ratio(@input, @input)
+ratio(@input.H, 2)
 int(1e300) | round(2.5, 1) | sqrt(-1) | log2(0) | conv*2 | "a"+"b" | not 3 | 3 if yes else zz
 3 if zz else 4 | -(1, 2) | (1,2)+(3,4) | H*H*H*H*H | H-H | 3x4 | 1..3 | inner.x
 """
