@@ -67,8 +67,11 @@ def chain_with_arcs(
 def _levels(arcs: tuple[tuple[int, int], ...], lanes: dict[int, int]) -> dict[tuple[int, int], int]:
     """How far down each arc arrives: together with others, unless a lane nearer by goes on below.
 
-    What comes from further out would share a bend with it.
+    What comes from further out would share a bend with it. That says no more than is true where each
+    target reads every source before it.
     """
+    if _is_full(arcs):
+        return dict.fromkeys(arcs, 0)
     last: dict[int, int] = {}
     into: dict[int, list[int]] = {}
     for a, b in arcs:
