@@ -12,10 +12,12 @@ from support.pictures import read_picture
 from support.witness import unlike
 
 from netspec.draw import draw
+from netspec.draw.formats.svg import svg
 from netspec.draw.layout.abreast import side_by_side
 from netspec.draw.layout.paging import Column, divisions, strain, unevenness
 from netspec.draw.layout.pieces import GAP, Piece
-from netspec.draw.styles.fold import folded
+from netspec.draw.styles.fold import folded, outline
+from netspec.draw.styles.fold import page as folded_page
 from netspec.draw.view import View
 from netspec.graph.checked import Graph
 
@@ -75,6 +77,125 @@ def test_steps_of_the_same_weights_are_one_card_the_first_among_them(net: Net) -
     assert found.count("inside step") <= 1
 
 
+IN_TURN = """input 8x16x16
+default conv(pad=same)
+block near { residual { conv3-8; conv3-8 } }
+block wide { conv1-16; relu; conv1-8 }
+block far(y) { residual { conv1-8; add(@y) } }
+"""
+FIRST = "conv3-8; conv1-8 as q; conv3-8; "
+
+
+@pytest.mark.parametrize(
+    ("steps", "count", "inside"),
+    [
+        ("near; far(@q); near; far(@q); near; far(@q); near", 3, {"near", "far"}),
+        ("far(@q); near; far(@q); near; far(@q); near; far(@q); conv1-4", 3, {"near", "far"}),
+        (
+            "near; wide; far(@q); near; wide; far(@q); near; wide; far(@q)",
+            3,
+            {"near", "wide", "far"},
+        ),
+        ("wide; near x3; far(@q); wide; near x3; far(@q); wide; near x3; far(@q)", 3, {"near ×3"}),
+        ("for i in 1..8 { if i%2 == 1 { near } else { far(@q) } }", 4, {"near", "far"}),
+        ("conv1-8; far(@q); conv1-8; far(@q); conv1-8; far(@q); conv1-8; far(@q)", 4, {"far"}),
+    ],
+)
+@pytest.mark.parametrize("around", ["", "whole"])
+def test_what_comes_in_turn_folds_where_some_of_it_reads_another_tensor(
+    net: Net, steps: str, count: int, inside: set[str], around: str
+) -> None:
+    text = f"{IN_TURN}{FIRST}{steps}"
+    if around:
+        text = f"{IN_TURN}block whole {{ {FIRST}{steps} }}\nwhole"
+    graph = net(text)
+    found = words(drawn(graph, depth=1 if around else 0))
+    assert {f"×{count}", "each reads the other input too", *inside} <= {*found}
+    assert unlike(folded(View(graph)), graph) == []
+
+
+def test_in_turn_is_told_copy_by_copy_where_that_is_asked_for(net: Net) -> None:
+    graph = net(f"{IN_TURN}{FIRST}near; far(@q); near; far(@q); near; far(@q); near")
+    found = words(drawn(graph, unfold=("far",), depth=0))
+    assert sum(text.startswith("far") for text in found) == 3
+    assert not any("×" in text and "reads" in text for text in found)
+
+
+def test_what_reads_other_tensors_in_turn_stays_apart(net: Net) -> None:
+    text = f"{IN_TURN}{FIRST}conv1-8 as p\nfar(@q); far(@p); near; far(@p); far(@q); near; far(@q); far(@q)"
+    graph = net(text)
+    assert "×3" not in words(drawn(graph, depth=0))
+    assert unlike(folded(View(graph)), graph) == []
+
+
+# --- blocks that call themselves
+
+TREE = """input 8x16x16
+default conv(pad=same)
+block node { residual { conv3-8; conv3-8 } }
+block tree(n, before=none) of x {
+  if n > 1 {
+    @x; tree(n-1) as left
+    if before == none { tree(n-1, @left) }
+    else { concat { | @before | @left } as all; @left; tree(n-1, @all) }
+  } else {
+    @x; node as left; node as right
+    if before == none { concat { | @right | @left } } else { concat { | @right | @left | @before } }
+    conv1-8
+  }
+}
+block level(n) of x { maxpool2 as half; @x; conv3-8/2; tree(n, @half) }
+"""
+
+
+def test_a_tree_of_calls_has_a_card_for_each_and_each_kind_is_shown_once(net: Net) -> None:
+    graph = net(f"{TREE}conv3-8; level(5); gap; fc-3")
+    svg = drawn(graph)
+    found = words(svg)
+    assert any(text.endswith(": tree") or text.startswith("tree") for text in found)
+    assert read_picture(svg).view.bottom < 1000
+    assert found.count("concat") < 8
+    assert unlike(folded(View(graph)), graph) == []
+
+
+def test_what_calls_itself_once_or_in_branches_that_join_has_no_cards(net: Net) -> None:
+    once = "block down(n) { conv3-8; if n > 0 { residual { down(n-1) } } }\ndown(3)"
+    join = "block both(n) { add { | conv3-8 | if n > 0 { both(n-1); both(n-1) } else { conv1-8 } } }\nboth(2)"
+    for text in (once, join):
+        graph = net(f"input 8x16x16\ndefault conv(pad=same)\n{text}; gap; fc-3")
+        found = words(drawn(graph, depth=0))
+        assert not any("down" in text or "both2" in text for text in found)
+
+
+def test_of_what_holds_nothing_but_repeats_the_first_is_shown_where_it_differs(net: Net) -> None:
+    text = """input 8x16x16
+default conv(pad=same)
+block unit(first=no) {
+  if first { conv3-8 as a; conv1-8; sigmoid; conv5-8 as b; dwconv3(pad=1) as c; maxpool3/1(pad=1) }
+  conv3-8
+}
+block stage { unit(yes); unit; unit }
+conv3-8; stage; conv1-8"""
+    graph = net(text)
+    page_of = folded_page(View(graph, depth=0), outline(graph), inside=True)
+    found = words(svg(page_of))
+    assert "inside stage: unit ×3" in found
+    assert any("first differs" in text for text in found)
+    assert "5×5 conv, 8" in found
+    assert unlike(page_of, graph) == []
+
+
+def test_a_chain_and_what_passes_it_come_side_by_side_into_a_block_of_both(net: Net) -> None:
+    text = """input 8x16x16
+block both of x, y { { | @x | @y; conv1-8 }; add }
+block unit { conv1-8 as half; { | identity | @half }; both }
+conv1-8; { | identity | conv1-8 }; both; gap"""
+    graph = net(text)
+    picture = folded(View(graph))
+    assert unlike(picture, graph) == []
+    assert not any('class="skip"' in line for line in drawn(graph).splitlines())
+
+
 HEADS = """input 3x64x64
 default conv(pad=same)
 block found { conv3-8(act=relu); { | conv1-3 | conv1-12 } }
@@ -92,6 +213,22 @@ def test_a_head_that_is_applied_to_several_maps_is_one_card(net: Net, depth: int
     found = words(drawn(graph, depth=depth))
     assert {"m ×3", "one for each input", "the same weights each time"} <= {*found}
     assert unlike(folded(View(graph, depth)), graph) == []
+
+
+@pytest.mark.parametrize("choice", [{"depth": 2}, {"expand": ("unit",)}, {"expand": ("found",)}])
+def test_cards_side_by_side_open_with_those_of_one_chain(
+    net: Net, choice: dict[str, object]
+) -> None:
+    text = """input 3x64x64
+default conv(pad=same)
+block unit(stride=1) { residual { conv3-8/stride; conv3-8 }; relu }
+block found { conv3-8(act=relu); conv1-3; sequence }
+block levels of a, b, c { fpn(8, @a, @b, @c); { | identity | identity | identity; conv3-8/2 } }
+conv3-8; unit as a; unit/2 as b; unit/2 as c; { | @a | @b | @c }; levels as maps
+for m in @maps { | found }
+concat(axis=time)"""
+    graph = net(text)
+    assert unlike(folded(View(graph, **choice)), graph) == []  # type: ignore[arg-type]
 
 
 def test_of_branches_that_use_the_same_weights_one_is_drawn(net: Net) -> None:

@@ -221,10 +221,12 @@ class _Connections:
             place = ("spot", spot)
             if place in entered and place not in self.links:
                 self._loose_end(lines[0], lines[0].points[-1], "out", place)
-        if not (self.open_in or self.open_out):
-            # Where lines are not led through frames, the first box in one is what is entered.
+        # Where lines are not led through most frames, the first box in one of the others is what is entered.
+        through = self.open_in | self.open_out
+        if 2 * len(through) <= len(self.frames):
             for frame in self.frames:
-                self._first_and_last(frame)
+                if frame.number not in through:
+                    self._first_and_last(frame)
 
     def _first_and_last(self, frame: Thing) -> None:
         inner = [t for t in self.things if t.around[-1:] == (frame.number,)]

@@ -249,7 +249,7 @@ class _Search:
         if key:
             found.copies[key] = None
         paths = tuple(path_of(copy[0]) for copy in copies)
-        several = isinstance(inner, Series | Parallel)
+        several = not isinstance(inner, Step | Block)
         nodes = tuple(tuple(n for item in copy for n in nodes_of(item)) for copy in copies)
         found.folded[shown] = Folded(key or key_of(repeat), paths, nodes if several else ())
 

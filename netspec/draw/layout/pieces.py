@@ -280,12 +280,18 @@ def beside(main: Piece, aside: Piece, *, boxed: bool = True, last: bool = False)
         found = main.draw(x, y)
         found.append(wire((x + main.w, at), (x + main.w + 22, at), look="side"))
         if h > main.h and not last:
-            axis = x + main.axis
-            found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
+            found += _past(main, x, y, h)
         return found + aside.draw(x + main.w + 22, y)
 
     hook = main.w, min(main.h, aside.h) / 2, aside.h
-    return Piece(main.w + 22 + aside.w, h, main.axis, draw, main.wired, hook=hook)
+    w = main.w + 22 + aside.w
+    return Piece(w, h, main.axis, draw, main.wired, main.lanes, main.outs, hook=hook)
+
+
+def _past(main: Piece, x: float, y: float, h: float) -> list[Item]:
+    """What flows on from a piece down to where what hangs off it ends, `h` below its top."""
+    places = [x + main.axis + out for out in main.outs]
+    return [wire((at, y + main.h), (at, y + h), arrow=False) for at in places]
 
 
 def _beside_others(main: Piece, aside: Piece, *, last: bool) -> Piece:
@@ -296,16 +302,17 @@ def _beside_others(main: Piece, aside: Piece, *, last: bool) -> Piece:
     h, middle = max(main.h, top + aside.h), top + aside.h / 2
 
     def draw(x: float, y: float) -> list[Item]:
-        right, axis = x + side, x + main.axis
+        right = x + side
         found = main.draw(x, y)
         points = (right + 11, y + level), (right + 11, y + middle), (right + 22, y + middle)
         found.append(wire(*points, look="side"))
         if h > main.h and not last:
-            found.append(wire((axis, y + main.h), (axis, y + h), arrow=False))
+            found += _past(main, x, y, h)
         return found + aside.draw(right + 22, y + top)
 
     hook = side, level, top + aside.h
-    return Piece(max(main.w, side + 22 + aside.w), h, main.axis, draw, main.wired, hook=hook)
+    w = max(main.w, side + 22 + aside.w)
+    return Piece(w, h, main.axis, draw, main.wired, main.lanes, main.outs, hook=hook)
 
 
 def _below(main: Piece, aside: Piece, *, last: bool) -> Piece:

@@ -13,7 +13,6 @@ from netspec.draw.layout.layered import layered
 from netspec.draw.layout.parts import parts_card
 from netspec.draw.layout.pieces import (
     BETWEEN,
-    HEADER,
     LANE,
     PAD,
     ROW,
@@ -222,7 +221,10 @@ class Layout:
             host = series.items[at]
             boxed = isinstance(host, Step | Block | Repeat)
             last = whole and at + 1 == len(each)
-            each[at] = beside(each[at], self.head(block, host), boxed=boxed, last=last)
+            # What flows in and out does so at the box, however wide it is with what hangs off it.
+            each[at] = beside(
+                spread(each[at], host), self.head(block, host), boxed=boxed, last=last
+            )
             shown[at] |= self.maps(block)
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1:
@@ -339,18 +341,20 @@ class Layout:
         return self._framed(inner, repeat, f"×{repeat.count}")
 
     def _framed(self, inner: Piece, repeat: Repeat, title: str) -> Piece:
-        w, h = inner.w + 2 * PAD, inner.h + HEADER + PAD
+        heading = Heading(title, "", (repeat.note,) if repeat.note else ())
+        side = max(0.0, heading.w - inner.w) / 2 + PAD
+        w, h = inner.w + 2 * side, inner.h + heading.h + PAD
 
         def draw(x: float, y: float) -> list[Item]:
             nodes = nodes_of(repeat)
             members = (
                 Box(x, y, w, h, "block", "loop", 8),
-                Words(x + PAD, baseline(y, HEADER, "head"), title, "head"),
-                *inner.draw(x + PAD, y + HEADER),
+                *heading.draw(x, y, w),
+                *inner.draw(x + side, y + heading.h),
             )
             return [Group(members, nodes[0].span, nodes[0].path, nodes=nodes)]
 
-        return Piece(w, h, inner.axis + PAD, draw)
+        return Piece(w, h, inner.axis + side, draw, lanes=inner.lanes, outs=inner.outs)
 
     def block(
         self,

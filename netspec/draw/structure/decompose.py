@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from netspec.draw.structure.elements import (
     Block,
@@ -26,6 +26,7 @@ from netspec.draw.structure.elements import (
     reads,
 )
 from netspec.draw.structure.knots import knot
+from netspec.draw.structure.periods import LONGEST
 from netspec.draw.structure.telling import NOTHING, Telling
 from netspec.graph.checked import Graph, Node, Value
 
@@ -325,26 +326,51 @@ class _Region:
         item = self.items[b] if b < self.out else None
         if not isinstance(item, Block) or len(item.opening) < 2:
             return False
-        return any((v, b) in self.edges and self._alike(v, b) for v in gap)
+        return any(
+            self._alike(v, b) and ((v, b) in self.edges or self._reads_too(v, b)) for v in gap
+        )
 
     def _shares(self, inside: list[int]) -> bool:
-        """Whether three blocks in a row also read one tensor, all in the same way."""
-        into: dict[int, dict[int, set[tuple[int, int]]]] = {v: {} for v in inside}
+        """Whether three blocks in a row also read one tensor, all in the same way.
+
+        Or the same of several that come in turn.
+        """
+        for period in range(1, min(LONGEST, len(inside) // 2) + 1):
+            again = [
+                self._alike(v, w) and (period > 1 or self._leads_on(v, w))
+                for v, w in zip(inside, inside[period:], strict=False)
+            ]
+            # Two in a row may only seem to: a cell and the next read what is between them and before.
+            for at in range(len(inside) - 2 * period):
+                first, second, third = inside[at : at + 2 * period + 1 : period]
+                if all(again[at : at + period + 1]) and (
+                    self._reads_too(first, second) and self._reads_too(second, third)
+                ):
+                    return True
+        return False
+
+    @cached_property
+    def _into(self) -> dict[int, dict[int, set[tuple[int, int]]]]:
+        """For each element, what it reads of which others."""
+        found: dict[int, dict[int, set[tuple[int, int]]]] = {}
         for (a, v), links in self.links.items():
-            if v in into:
-                into[v][a] = {*links}
-        # Two in a row may only seem to: a cell and the next read what is between them and before.
-        pairs = {
-            (v, w)
-            for w in inside
-            for v in into[w]
-            if v in into and self._alike(v, w)
-            if any(into[w].get(s) == links for s, links in into[v].items())
-        }
-        return not {v for v, _ in pairs}.isdisjoint(w for _, w in pairs)
+            found.setdefault(v, {})[a] = {*links}
+        return found
+
+    def _leads_on(self, v: int, w: int) -> bool:
+        """Whether a block leads to another element."""
+        return isinstance(self.items[v], Block) and (v, w) in self.edges
+
+    def _reads_too(self, v: int, w: int) -> bool:
+        """Whether two elements read something of one place in the same way."""
+        ours, theirs = self._into.get(v, {}), self._into.get(w, {})
+        return any(theirs.get(a) == links for a, links in ours.items())
 
     def _alike(self, v: int, w: int) -> bool:
+        """Whether two elements are blocks of one name, or layers of one operator."""
         one, other = self.items[v], self.items[w]
+        if isinstance(one, Step) and isinstance(other, Step):
+            return type(one.node.op) is type(other.node.op)
         if not (isinstance(one, Block) and isinstance(other, Block)):
             return False
         return one.call.block == other.call.block
@@ -383,9 +409,12 @@ class _Region:
         edges = {edge: None for edge, _ in sorted(links)}
         entries, exits = self._given(a), self._given(b) if through else self._read(b)
         path = {(i, i + 1) for i in range(IN, end)}
-        plain = entries == 1 == max(map(gives, items), default=1) and not self._shares(inside)
+        run = [*gap, b] if self._goes_on(gap, b) else gap
+        plain = entries == 1 == max(map(gives, items), default=1) and not self._shares(run)
         # What flows in leads to nothing that begins by itself.
         plain = plain and not (a == IN and self.is_entered and any(map(begins, items)))
+        # A chain and what passes all of it, for a block that reads both, come side by side.
+        plain = plain and (exits == 1 or not items or {*edges} - path != {(IN, end)})
         if plain and path <= {*edges}:
             return Series(items, tuple(edge for edge in edges if edge[0] + 1 != edge[1]))
         if exits == 1 and b == self.out and sum(last == end for _, last in edges) > 1:

@@ -289,7 +289,8 @@ def begins(element: Element) -> bool:
         case Tangle():
             return all(begins(element.items[b]) for a, b in element.edges if a < 0)
         case Repeat():
-            return begins(element.element)
+            # The first alone may read what is told by name.
+            return begins((*element.copies, element.element)[0])
         case Port():
             return True
     return False

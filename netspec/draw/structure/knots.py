@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from operator import itemgetter
 
-from netspec.draw.structure.elements import Element, Port, Series, Tangle, gives, reads
+from netspec.draw.structure.elements import Block, Element, Port, Series, Tangle, gives, reads
+from netspec.draw.structure.periods import in_turn
 
 # So many of one kind side by side are one.
 FEWEST = 3
 Link = tuple[tuple[int, int], tuple[int, int]]
+# What an item reads of the one before it: as which of its tensors, and which of those that are given.
+Flow = frozenset[tuple[int, int]]
+# What it reads besides: where from, which of what is given there, and as which of its tensors.
+Others = frozenset[tuple[int, int, int]]
 
 
 class _Links:
@@ -54,35 +61,150 @@ def knot(
         given = [port for _, port in about.after[v]]
         if given == [(k, k) for k in range(gives(item))] and gives(item) in (1, reads(items[w])):
             follower[v] = w
-    return _merged(items, links, _runs(len(items), follower), entries, exits, _series)
+    groups = _runs(len(items), follower)
+    return _merged(
+        items, links, groups, entries, exits, lambda group: _series([items[v] for v in group])
+    )
 
 
-def repeated(
-    tangle: Tangle, keys: Sequence[object], repeat: Callable[[Sequence[Element], int], Element]
-) -> Tangle:
-    """The tangle with equal items one after the other as one, whatever else each of them reads.
+# Makes one element of several: of what is drawn, all copies, how often it comes, and how many tensors
+# each reads besides what the one before it gives.
+Repeats = Callable[[Element, Sequence[Element], int, int], Element]
 
-    Items of equal `keys` are equal; `repeat` makes one element of several, and is told how many
-    tensors each reads besides what the one before it gives.
+
+def repeated(tangle: Tangle, keys: Sequence[object], repeat: Repeats) -> Tangle:
+    """The tangle with what comes again and again in a row as one, where each reads the same besides.
+
+    That are equal blocks, or several items in turn; items of equal `keys` are equal.
     """
     links = [*zip(tangle.edges, tangle.ports, strict=True)]
     about = _Links(links)
-    follower: dict[int, int] = {}
+    groups: list[list[int]] = []
+    made: dict[int, Element] = {}
+    into: dict[Link, int] = {}
+    for members in _runs(len(keys), _followers(about, keys)):
+        chain = _Chain(members, tangle.items, keys, about)
+        at = 0
+        while at < len(members):
+            period, count = chain.turns(at)
+            group = members[at : at + period * count]
+            groups.append(group)
+            if count > 1:
+                found = chain.turn(at + period * (count - 1), period)
+                copies = [tangle.items[v] for v in group]
+                made[group[0]] = repeat(found.element, copies, count, found.others)
+                for k, v in enumerate(group):
+                    into |= found.arriving(k % period, about.before[v])
+            at += period * count
+    # What reads something stands behind it: nothing outside reads any but the last of a group.
+    groups.sort(key=lambda group: group[-1])
+    return _merged(
+        tangle.items,
+        links,
+        groups,
+        tangle.entries,
+        tangle.exits,
+        lambda group: made.get(group[0], tangle.items[group[0]]),
+        into,
+    )
+
+
+def _followers(about: _Links, keys: Sequence[object]) -> dict[int, int]:
+    """For each item the one that goes on from it: its only reader, if that goes on from no other."""
+    before: dict[int, list[int]] = {}
     for v in range(len(keys)):
         w = about.follower(v)
-        if w is None or w == len(keys) or keys[v] != keys[w]:
-            continue
-        # Where the others read the one before, the first of them reads something else.
-        own = {link for link in about.others(v, v) if link[2] not in about.places(w, v)}
-        if own == about.others(w, v):
-            follower[v] = w
-    runs = _runs(len(keys), follower)
-    besides = {id(tangle.items[run[0]]): len(about.others(run[-1], run[-2:][0])) for run in runs}
+        if w is not None and w < len(keys):
+            before.setdefault(w, []).append(v)
+    return {
+        min(found, key=lambda v: (keys[v] != keys[w], min(about.places(w, v)))): w
+        for w, found in before.items()
+    }
 
-    def one(members: Sequence[Element]) -> Element:
-        return repeat(members, besides[id(members[0])]) if len(members) > 1 else members[0]
 
-    return _merged(tangle.items, links, runs, tangle.entries, tangle.exits, one)
+class _Turn:
+    """Several items in turn as one element, and as which of its tensors it has what its items read."""
+
+    def __init__(self, items: Sequence[Element], flows: list[Flow], others: list[Others]) -> None:
+        self.flow = {at: k for k, (at, _) in enumerate(sorted(flows[0]))}
+        besides = [(s, out) for read in others for s, out, _ in sorted(read, key=itemgetter(2))]
+        self.besides = {value: k for k, value in enumerate(dict.fromkeys(besides), len(self.flow))}
+        self.others = len(self.besides)
+        # What only the first of them reads besides arrives as it does there.
+        self.is_chain = not any(others[1:]) and all(
+            flow == {(k, k) for k in range(gives(item))} and gives(item) in (1, reads(after))
+            for flow, (item, after) in zip(flows[1:], pairwise(items), strict=True)
+        )
+        self.element = _series(items) if self.is_chain else self._tangle(items, flows, others)
+
+    def _tangle(self, items: Sequence[Element], flows: list[Flow], others: list[Others]) -> Element:
+        links: list[Link] = [((-1, 0), (k, at)) for at, k in self.flow.items()]
+        for i, (flow, read) in enumerate(zip(flows, others, strict=True)):
+            links += [((i - 1, i), (out, at)) for at, out in flow if i]
+            links += [((-1, i), (self.besides[s, out], at)) for s, out, at in read]
+        links += [((len(items) - 1, len(items)), (k, k)) for k in range(gives(items[-1]))]
+        return knot(items, sorted(links), len(self.flow) + self.others, gives(items[-1]))
+
+    def arriving(self, place: int, links: Sequence[Link]) -> dict[Link, int]:
+        """As which tensor of the whole each of these arrives, which lead to one of the items."""
+        if self.is_chain:
+            return {}
+        found = {}
+        for link in links:
+            (s, _), (out, at) = link
+            flowing = not place and at in self.flow
+            found[link] = self.flow[at] if flowing else self.besides.get((s, out), 0)
+        return found
+
+
+class _Chain:
+    """Items one after the other: what each has of the one before it, and what it reads besides."""
+
+    def __init__(
+        self,
+        members: Sequence[int],
+        items: Sequence[Element],
+        keys: Sequence[object],
+        about: _Links,
+    ) -> None:
+        self.items = [items[v] for v in members]
+        self.read: list[Others] = [frozenset(about.others(v, v)) for v in members]
+        self.flows: list[Flow] = [frozenset()]
+        self.others: list[Others] = self.read[:1]
+        for v, w in pairwise(members):
+            given = (port for (s, _), port in about.before[w] if s == v)
+            self.flows.append(frozenset((at, out) for out, at in given))
+            self.others.append(frozenset(about.others(w, v)))
+        self.own = [keys[v] for v in members]
+        self.keys = [*zip(self.own, self.flows, self.others, strict=True)]
+        # The next one that does the same.
+        self.next: dict[int, int] = {}
+        last: dict[object, int] = {}
+        for k in reversed(range(len(members))):
+            self.next[k] = last.get(self.own[k], k)
+            last[self.own[k]] = k
+
+    def turns(self, at: int) -> tuple[int, int]:
+        """How many items come in turn from a place on, and how often."""
+        self._begin(at, self.next[at])
+        end = at + 1
+        if isinstance(self.items[at], Block):
+            while end < len(self.keys) and self.keys[end] == self.keys[at]:
+                end += 1
+        return in_turn(self.keys, at, end - at)
+
+    def _begin(self, at: int, like: int) -> None:
+        """Into the first of a run flows what it has in place of what one like it has of the one before."""
+        flowing = self.read[at] - self.others[like]
+        if self.others[like] <= self.read[at] and (
+            {place for _, _, place in flowing} == {place for place, _ in self.flows[like]}
+        ):
+            self.keys[at] = self.keys[like]
+
+    def turn(self, at: int, period: int) -> _Turn:
+        """So many items from a place on as one."""
+        end = at + period
+        return _Turn(self.items[at:end], self.flows[at:end], self.others[at:end])
 
 
 def together(
@@ -175,15 +297,24 @@ def _merged(
     groups: Sequence[Sequence[int]],
     entries: int,
     exits: int,
-    one: Callable[[Sequence[Element]], Element],
+    one: Callable[[Sequence[int]], Element],
+    into: Mapping[Link, int] | None = None,
 ) -> Tangle:
-    """The tangle of groups of items; what leads from a group to itself goes."""
+    """The tangle of groups of items; what leads from a group to itself goes.
+
+    `into` says as which of the tensors of its group a link arrives, where not as that of the item.
+    """
     home = {v: i for i, group in enumerate(groups) for v in group}
     home |= {-1: -1, len(items): len(groups)}
-    kept = {((home[a], home[b]), port) for (a, b), port in links if home[a] != home[b]}
+    into = into or {}
+    kept = {
+        ((home[a], home[b]), (out, into.get(((a, b), (out, at)), at)))
+        for (a, b), (out, at) in links
+        if home[a] != home[b]
+    }
     edges = tuple(edge for edge, _ in sorted(kept))
     ports = tuple(port for _, port in sorted(kept))
-    found = tuple(one([items[v] for v in group]) for group in groups)
+    found = tuple(map(one, groups))
     return Tangle(found, edges, ports, entries, exits)
 
 

@@ -6,14 +6,23 @@ nothing is guessed from names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from functools import cached_property, lru_cache
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 from netspec.draw.structure.decompose import decompose
-from netspec.draw.structure.elements import Block, Element, Repeat, Series, Step
+from netspec.draw.structure.elements import (
+    Block,
+    Element,
+    Parallel,
+    Repeat,
+    Series,
+    Step,
+    Tangle,
+    leaves_of,
+)
 from netspec.draw.structure.knots import FEWEST
 from netspec.draw.structure.labels import data_inputs, is_elementwise, is_minor
 from netspec.draw.structure.ladders import NEXT, inherited, named
@@ -36,7 +45,10 @@ def structure(
 
 @lru_cache(maxsize=16)
 def _structure(graph: Graph, passes: frozenset[str], telling: Telling) -> Series:
-    return _Reader(graph, passes, telling).whole()
+    reader = _Reader(graph, passes, telling)
+    found = reader.whole()
+    trees = frozenset(_tangled(found, reader.trees)) if reader.trees else frozenset()
+    return _Reader(graph, passes, telling, trees).whole() if trees else found
 
 
 @lru_cache(maxsize=16)
@@ -55,9 +67,14 @@ class _Chain:
 
 class _Reader:
     def __init__(
-        self, graph: Graph, passes: frozenset[str] = frozenset(), telling: Telling = NOTHING
+        self,
+        graph: Graph,
+        passes: frozenset[str] = frozenset(),
+        telling: Telling = NOTHING,
+        boxed: frozenset[str] = frozenset(),
     ) -> None:
         self.graph = graph
+        self.boxed = boxed
         self.passes = passes
         self.telling = telling
         self._names: dict[Call | None, dict[Value, str]] = {}
@@ -180,7 +197,18 @@ class _Reader:
         for call in {node.call for node in self.graph.nodes if node.call}:
             names = [c.block for c in call.ancestors()]
             found |= {name for name in names if names.count(name) > 1}
-        return frozenset(found)
+        return frozenset(found) - self.boxed
+
+    @cached_property
+    def trees(self) -> frozenset[str]:
+        """Blocks of which one call leads to several more, none of these in another."""
+        inner: dict[Call, set[Call]] = {}
+        for call in self._members:
+            if call.block in self._recursive and call.component is not None:
+                around = [c for c in call.ancestors() if c.block == call.block]
+                for outer in around[1:2]:
+                    inner.setdefault(outer, set()).add(call)
+        return frozenset(outer.block for outer, calls in inner.items() if len(calls) > 1)
 
     def _leave(self, node: Node, around: set[Call], ends: dict[Call, set[Node]]) -> None:
         for call in node.call.ancestors() if node.call else ():
@@ -331,3 +359,25 @@ def _recurring(item: Element) -> object:
     if isinstance(item, Block) and item.call.recurrent:
         return item.call.parent, item.call.span
     return item
+
+
+def _tangled(element: Element, names: frozenset[str], around: Call | None = None) -> Iterator[str]:
+    """Those of blocks without boxes that a tangle is drawn of; `around` is the block that it is in."""
+    match element:
+        case Block():
+            yield from _tangled(element.body, names, element.call)
+        case Series():
+            for item in (*element.items, *(block for _, block in element.asides), *element.makers):
+                yield from _tangled(item, names, around)
+        case Parallel():
+            for branch in element.branches:
+                yield from _tangled(branch, names, around)
+        case Repeat():
+            yield from _tangled(element.element, names, around)
+        case Tangle():
+            for leaf in leaves_of(element):
+                call = leaf.call.parent if isinstance(leaf, Block) else leaf.node.call
+                inside = takewhile(lambda c: c is not around, call.ancestors() if call else ())
+                yield from {c.block for c in inside} & names
+            for item in element.items:
+                yield from _tangled(item, names, around)

@@ -21,12 +21,12 @@ from netspec.draw.structure.elements import (
 )
 from netspec.draw.structure.knots import FEWEST, knot, loosened, repeated, together
 from netspec.draw.structure.labels import family, label, spelling, tag
+from netspec.draw.structure.periods import LONGEST, in_turn
 from netspec.graph.checked import Call, Node
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import SchemeParam
 from netspec.ops.elementwise.regular import DropPath
 
-_LONGEST_PERIOD = 6
 _MOST_NOTES = 3
 _KEPT = 12
 
@@ -97,16 +97,14 @@ def _unmarked(element: Element) -> Element:
 
 
 def _knotted(element: Element, marks: Mapping[Node, str]) -> Element:
-    """A tangle with equal blocks that follow each other as one; so too what uses the same weights abreast."""
+    """A tangle with what comes again and again as one; so too what uses the same weights abreast."""
     if isinstance(element, Parallel):
         return _side_by_side(element, marks)
     if not isinstance(element, Tangle):
         return element
-    keys = [
-        (signature(item) if isinstance(item, Block) else id(item), _marks_of(item, marks))
-        for item in element.items
-    ]
-    folded = repeated(element, keys, _alike)
+    loose = loosened(element, lambda item: True)
+    keys = [(signature(item), _marks_of(item, marks)) for item in loose.items]
+    folded = repeated(loose, keys, _alike)
     links = [*zip(folded.edges, folded.ports, strict=True)]
     return _with_abreast(knot(folded.items, links, folded.entries, folded.exits), marks)
 
@@ -145,11 +143,9 @@ def _side_by_side(parallel: Parallel, marks: Mapping[Node, str]) -> Parallel:
     return replace(parallel, branches=(Series((_abreast([item for item in alone if item]),)),))
 
 
-def _alike(copies: Sequence[Element], others: int) -> Repeat:
+def _alike(element: Element, copies: Sequence[Element], count: int, others: int) -> Repeat:
     besides = f"the {others} other inputs" if others > 1 else "the other input"
-    return Repeat(
-        copies[-1], len(copies), f"each reads {besides} too" if others else "", (*copies,)
-    )
+    return Repeat(element, count, f"each reads {besides} too" if others else "", (*copies,))
 
 
 def shortened(series: Series) -> Series:
@@ -203,7 +199,8 @@ class _Runs:
         """The period, the count and the note of the repeat that starts here; count 1 if none."""
         if self.arcs and not isinstance(self.items[at], Block):
             return 1, 1, ""
-        period, count = self._longest(at)
+        longest = 1 if self.arcs else LONGEST
+        period, count = in_turn(self.keys, at, self.same[at] - at, longest)
         note = None
         if count == 1 and at + 1 < len(self.items) and self._alike(at):
             note = difference(self.items[at], self.items[at + 1])
@@ -218,19 +215,6 @@ class _Runs:
         """Whether an element and the next are marked as a whole and the same, or not at all."""
         ours, theirs = set(self.marked[at]), set(self.marked[at + 1])
         return ours == theirs and len(ours) < 2
-
-    def _longest(self, at: int) -> tuple[int, int]:
-        best = (1, self.same[at] - at)
-        longest = 1 if self.arcs else min(_LONGEST_PERIOD, (len(self.items) - at) // 2)
-        for period in range(2, longest + 1):
-            body = self.keys[at : at + period]
-            count = 1
-            while self.keys[at + count * period : at + (count + 1) * period] == body:
-                count += 1
-            # Several layers in turn are only a pattern from the third time on.
-            if count > 2 and period * count > best[0] * best[1]:
-                best = (period, count)
-        return best
 
     def _connected(self, at: int, period: int, count: int) -> tuple[str, int]:
         """How connections inside a run read in words, and how many copies they allow."""

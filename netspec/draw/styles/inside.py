@@ -85,6 +85,8 @@ class _Insides:
         self.closed: dict[object, Block] = {}
         self.seen: set[object] = set()
         self.titles: dict[object, str] = {}
+        # How the first of those differs that a panel shows several of.
+        self.repeats: dict[object, str] = {}
         self.around = _around(series)
         drawn = list(_drawn(layout, series))
         shown = {_panel(block) for block, is_open in drawn if is_open}
@@ -118,6 +120,11 @@ class _Insides:
             shown.add(key)
             times = f" ×{only.count}" if isinstance(only, Repeat) else ""
             title, block, key = f"{title}: {inner.call.block}{times}", inner, _panel(inner)
+            if isinstance(only, Repeat) and only.note:
+                self.repeats[key] = only.note
+                first = only.copies[0]
+                if "first differs" in only.note and isinstance(first, Block):
+                    self._add(first, shown)
         self.closed[key] = block
         self.titles[key] = f"inside {title}"
         self._add_inside(block, whole, shown)
@@ -157,6 +164,10 @@ class _Insides:
         return self.layout.panel(block, title, "\n".join(lines))
 
     def _note(self, key: object, block: Block, named: int = _NAMED) -> str:
+        """How the first of several differs, and which of the blocks of one name are meant."""
+        return "; ".join(filter(None, (self.repeats.get(key), self._whose(key, block, named))))
+
+    def _whose(self, key: object, block: Block, named: int) -> str:
         """Which of several blocks of one name it is, and what numbers differ in others like it.
 
         At most `named` of the others are named, the rest counted.
