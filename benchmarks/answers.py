@@ -3,12 +3,12 @@
     python benchmarks/answers.py tests/data/goldens2
     python benchmarks/answers.py --again tests/data/goldens*/*.json
 
-The first writes a file for each network below: how it is made, its tensors by name and shape, and figures of
-its answer to seeded input, which `tests/checkpoints/test_published_today.py` asks of the spec. The second asks
-the networks of recorded files again, in float64. Nothing is downloaded.
+The first writes a file for each network below: how it is made, its tensors by name and shape, and figures
+of its answer to seeded input, which `tests/checkpoints/test_published_today.py` asks of the spec. The second
+asks the networks of recorded files again, in float64. Nothing is downloaded.
 
-`moved` is by how much the input's other sign, or the words from last to first, move the answer. Where gains of
-norms near one let a signal die away layer by layer, no mistake in an early layer would show: `GAINS` has
+`moved` is by how much the input's other sign, or the words from last to first, move the answer. Where gains
+of norms near one let a signal die away layer by layer, no mistake in an early layer would show: `GAINS` has
 others.
 """
 

@@ -259,7 +259,18 @@ TRANSFORMERS |= texts.NETWORKS
 SETTINGS = {"darknet53": {"slope": 0.01}, "seresnet50": {"v1_5": True}}
 # Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 # Gains of norms where such near 1 let a signal die away, or grow until scores are all or nothing.
-GAINS = {"mixnet": 1.5, "efficientvit_m": 0.8}
+GAINS = {
+    **{
+        "efficientnet_b6": 1.4,
+        "efficientnet_b7": 1.35,
+        "efficientnet_v2_m": 1.15,
+        "efficientnet_v2_l": 1.15,
+    },
+    **dict.fromkeys(("mixnet", "mobilevit", "mobilenet_v3", "deeplabv3_mobilenet", "rexnet"), 1.5),
+    **dict.fromkeys(("efficientnet_b", "hgnet", "convmixer", "inception_v3", "squeezenet"), 1.5),
+    **dict.fromkeys(("efficientnet_v2", "vovnet", "ese_vovnet", "selecsls"), 1.25),
+    **{"repvgg_d2se": 2.0, "repvit": 0.9, "efficientvit_m": 0.8},
+}
 SIZES = {
     "inception_v3": 299,
     "alexnet": 224,
