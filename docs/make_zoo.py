@@ -64,8 +64,8 @@ A second shelf, `specs/today/`: all of torchvision's families of classifiers, it
 detectors, families of timm, language models, generators, flow, audio and points. A family is a
 file with variations, each found by its name: `netspec summary regnet_y_16gf`. Where the last column names
 a library, parameters and buffers are those that its network has, and from its weights a net answers as it
-does, through PyTorch and ONNX Runtime, to 1e-4 of the output's norm
-([recorded](../benchmarks/results/today.json) by `python benchmarks/today.py`, or held by
+does, through PyTorch and ONNX Runtime, to 1e-4 of the output's norm and to a hundredth of what other
+inputs do to it ([recorded](../benchmarks/results/today.json) by `python benchmarks/today.py`, or held by
 `tests/checkpoints/test_published_today.py`, there at a few layers for the larger language models).
 `netspec draw` draws them; the pictures of this page, the gallery, the table of initialisations and the
 lectures' figures are of the first shelf.
