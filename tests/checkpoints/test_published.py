@@ -122,8 +122,8 @@ def test_a_file_in_another_order_maps_the_same_or_is_refused(name: str, order: s
 def test_a_sorted_file_of_a_published_network_is_not_refused(name: str) -> None:
     graph, file = spec(name), shapes(name)
     if name == "nasnetalarge":
-        # Two separable convolutions of a reduction cell are alike, and alphabetical order says nothing of them:
-        # which is which is asked.
+        # Two separable convolutions of a reduction cell are alike, and the order of an alphabet says
+        # nothing of them: which is which is asked.
         from netspec.checkpoints.mapping import by_structure
 
         doubts = by_structure(graph, Shapes(sorted(file.items())), {}).doubts
