@@ -461,14 +461,8 @@ def others(inputs: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
 
 def compared(name: str) -> Compared:
     """A network with tensors drawn from their names, by the library, by PyTorch and by ONNX Runtime."""
-    module = network(name).eval()
-    gain = next((gain for start, gain in GAINS.items() if name.startswith(start)), 1.0)
-    # What is not trained has the numbers that the spec says too, as Whisper's sines.
-    fixed = {key for key, tensor in module.named_parameters() if not tensor.requires_grad}
+    module = filled(network(name).eval(), name)
     with torch.no_grad():
-        for key, tensor in module.state_dict().items():
-            if tensor.dtype.is_floating_point and tensor.dim() and key not in fixed:
-                tensor.copy_(torch.from_numpy(np.asarray(values(key, tuple(tensor.shape), gain))))
         given = asked(name, module)
     expected = [each.numpy().astype(np.float64) for each in given.answer]
     with tempfile.TemporaryDirectory() as folder:
@@ -480,18 +474,33 @@ def compared(name: str) -> Compared:
         assert not loaded.unused, loaded.unused
         assert not loaded.initial, loaded.initial
         built = to_module(prepared(given.graph, logits=True), loaded.source).eval()
-        with torch.no_grad():
-            ours = arrays(built(*map(torch.from_numpy, given.inputs)))
-            moved = arrays(built(*others(given.inputs)))
+        ours, moved = answered(built, given)
         del built
         compile_graph(given.graph, model, FileOptions(logits=True), source=loaded.source)
         names = [node.path for node in given.graph.inputs]
         run = Session(model).run(dict(zip(names, given.inputs, strict=True)))
-    return Compared(
-        gap(ours, expected),
-        gap(run.outputs.values(), expected),
-        min(gap([a], [b]) for a, b in zip(moved, ours[: len(expected)], strict=False)),
-    )
+    return Compared(gap(ours, expected), gap(run.outputs.values(), expected), moved)
+
+
+def filled(module: nn.Module, name: str) -> nn.Module:
+    """The network `name` of a library, its tensors drawn from their names."""
+    gain = next((gain for start, gain in GAINS.items() if name.startswith(start)), 1.0)
+    # What is not trained has the numbers that the spec says too, as Whisper's sines.
+    fixed = {key for key, tensor in module.named_parameters() if not tensor.requires_grad}
+    with torch.no_grad():
+        for key, tensor in module.state_dict().items():
+            if tensor.dtype.is_floating_point and tensor.dim() and key not in fixed:
+                tensor.copy_(torch.from_numpy(np.asarray(values(key, tuple(tensor.shape), gain))))
+    return module
+
+
+def answered(module: nn.Module, given: Asked) -> tuple[list[np.ndarray], float]:
+    """What our module answers, and by how much other inputs move the output that they move least."""
+    with torch.no_grad():
+        ours = arrays(module(*map(torch.from_numpy, given.inputs)))
+        other = arrays(module(*others(given.inputs)))
+    asked_for = ours[: len(given.answer)]
+    return ours, min(gap([a], [b]) for a, b in zip(other, asked_for, strict=False))
 
 
 def arrays(given: Any) -> list[np.ndarray]:

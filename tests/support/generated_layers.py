@@ -169,8 +169,8 @@ class Plain(nn.Module):
         return x
 
 
-def fill(module: Plain, generator: torch.Generator) -> None:
-    """Numbers under which every layer shows: kernels that keep the variance, gains near one."""
+def fill(module: Plain, generator: torch.Generator, gain: float = 1.0) -> None:
+    """Numbers under which every layer shows: kernels that keep the variance times `gain`, norms near one."""
     with torch.no_grad():
         for name, tensor in module.state_dict().items():
             if not tensor.is_floating_point():
@@ -185,4 +185,4 @@ def fill(module: Plain, generator: torch.Generator) -> None:
             elif tensor.dim() == 1:
                 tensor.copy_(1 + 0.1 * noise)
             else:
-                tensor.copy_(noise / tensor[0].numel() ** 0.5)
+                tensor.copy_(gain * noise / tensor[0].numel() ** 0.5)
