@@ -15,8 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import tempfile
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -38,6 +38,10 @@ from netspec.backends.runtime import Session
 from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
 from netspec.graph.checked import Graph
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from support.published import values_of_today
 
 MODELS = torchvision.models
 # Where a name of torchvision's is another net's on the lectures' shelf.
@@ -268,6 +272,7 @@ GAINS = {
     },
     **dict.fromkeys(("mixnet", "mobilevit", "mobilenet_v3", "deeplabv3_mobilenet", "rexnet"), 1.5),
     **dict.fromkeys(("efficientnet_b", "hgnet", "convmixer", "inception_v3", "squeezenet"), 1.5),
+    **dict.fromkeys(("inception_v4", "mobilenetv1"), 2.0),
     **dict.fromkeys(("efficientnet_v2", "vovnet", "ese_vovnet", "selecsls"), 1.25),
     **{"repvgg_d2se": 2.0, "repvit": 0.9, "efficientvit_m": 0.8},
 }
@@ -375,15 +380,9 @@ def record() -> dict[str, dict[str, Any]]:
 
 def values(key: str, shape: tuple[int, ...], gain: float = 1.0) -> np.ndarray:
     """The tensor called `key`: gains near one, so that an exchange of two layers shows."""
-    noise = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape, dtype=np.float32)
-    leaf = key.rsplit(".", 1)[-1]
-    if leaf == "running_var":
-        return (1 + 0.1 * np.abs(noise)).astype(np.float32)
-    if leaf == "running_mean" or "bias" in leaf:
-        return (0.1 * noise).astype(np.float32)
-    if len(shape) < 2 or leaf == "layer_scale":
-        return (gain * (1 + 0.1 * noise)).astype(np.float32)
-    return (noise / math.sqrt(math.prod(shape[1:]))).astype(np.float32)
+    # Scales of layers are gains, whatever axes they have.
+    flat = (math.prod(shape),) if key.rsplit(".", 1)[-1] == "layer_scale" else shape
+    return values_of_today(key, flat, gain).reshape(shape)
 
 
 def size_of(name: str) -> int:
