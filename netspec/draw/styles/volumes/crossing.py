@@ -21,15 +21,14 @@ def edges_of(tangle: Tangle) -> Edges:
 
 
 def is_open(tangle: Tangle, graph: Graph) -> bool:
-    """Whether what follows reads something that an item of the tangle reads too."""
+    """Whether what follows reads something that an item of the tangle reads too, of it or from before."""
     inside = set(nodes_of(tangle))
     read = {a for a, b in tangle.edges if a >= 0 and b < len(tangle.items)}
-    return any(
-        user not in inside and user.head is None
-        for a in read
-        for node in nodes_of(tangle.items[a])
-        for user in graph.consumers[node]
-    )
+    shared = {node for a in read for node in nodes_of(tangle.items[a])}
+    if (-1, len(tangle.items)) in tangle.edges:
+        shared |= {v.node for node in inside for v in data_inputs(node)} - inside
+    users = {user for node in shared for user in graph.consumers[node]}
+    return any(user not in inside and user.head is None for user in users)
 
 
 def leading_on(parallel: Parallel, graph: Graph) -> Edges | None:
