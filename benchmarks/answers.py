@@ -85,60 +85,30 @@ def plain(module: nn.Module) -> nn.Module:
     return module
 
 
-def answered(name: str) -> dict[str, Any]:
-    """The record of one network."""
+def described(name: str) -> dict[str, Any]:
+    """The record of one network below, without its answer."""
     model, said, spec, settings, asked = NETWORKS[name]
     kind = getattr(transformers, model)
-    module = plain(kind(kind.config_class(**said))).double().eval()
+    call = ", ".join(f"{k}={v!r}" for k, v in said.items())
+    call = f"transformers.{model}(transformers.{kind.config_class.__name__}({call}))"
+    module = plain(module_of(call))
     # What only training reads.
     state = {k: v for k, v in module.state_dict().items() if "masked_spec_embed" not in k}
     owners: dict[int, str] = {}
-    tied = {}
-    with torch.no_grad():
-        for key, tensor in state.items():
-            owner = owners.setdefault(tensor.data_ptr(), key)
-            if owner != key:
-                tied[key] = owner
-            elif tensor.dtype.is_floating_point:
-                made = values_of_today(key, [*tensor.shape])
-                tensor.copy_(torch.from_numpy(np.asarray(made)))
-    random = np.random.default_rng(0)
-    if isinstance(asked, dict):
-        given = torch.from_numpy(random.integers(0, asked["ids"], (1, asked["length"])))
-    else:
-        given = torch.from_numpy(random.standard_normal((1, *asked), dtype=np.float32)).double()
-        given = given[:, 0] if len(asked) == 2 else given
-    with torch.no_grad():
-        found = module(given)
-    output = next(iter(found.values()))[0]
-    # A sequence that was no sequence of ids is told channels first, as the spec's.
-    output = output.T if output.dim() == 2 and not isinstance(asked, dict) else output
-    y = output.reshape(-1).numpy()
+    for key, tensor in state.items():
+        owners.setdefault(tensor.data_ptr(), key)
+    tied = {k: owner for k, v in state.items() if (owner := owners[v.data_ptr()]) != k}
     trained = {p.data_ptr(): p.numel() for k, p in module.named_parameters() if k in state}
-    figures = {
-        "first8": [float(f"{v:.9g}") for v in y[:8]],
-        "sum": float(f"{y.sum():.9g}"),
-        "l2": float(f"{np.linalg.norm(y):.9g}"),
-        "dot": float(f"{y @ np.random.default_rng(1).standard_normal(y.size):.9g}"),
-    }
-    call = ", ".join(f"{k}={v!r}" for k, v in said.items())
-    config = kind.config_class.__name__
     return {
         "name": name,
         "spec": spec,
         "settings": settings,
         "library": f"transformers {transformers.__version__}",
-        "call": f"transformers.{model}(transformers.{config}({call}))",
+        "call": call,
         "input": asked,
-        "output": list(output.shape),
         "params": sum(trained.values()),
-        **figures,
         "tied": tied,
-        "tensors": [
-            [key, list(tensor.shape)]
-            for key, tensor in state.items()
-            if tensor.dtype.is_floating_point
-        ],
+        "tensors": [[k, list(v.shape)] for k, v in state.items() if v.dtype.is_floating_point],
     }
 
 
@@ -168,9 +138,8 @@ def output_of(module: nn.Module, given: torch.Tensor, words: bool) -> np.ndarray
     return (first.T if first.dim() == 2 and not words else first).numpy()
 
 
-def renewed(file: Path) -> dict[str, Any]:
+def renewed(record: dict[str, Any]) -> dict[str, Any]:
     """The record of a network, its answer and how far that is moved told anew."""
-    record = json.loads(file.read_text())
     old = "logits_l2" in record
     gain = GAINS.get(record["name"], 0.5 if old else 1.0)
     drawn = values if old else values_of_today
@@ -188,7 +157,8 @@ def renewed(file: Path) -> dict[str, Any]:
         given = torch.from_numpy(random.standard_normal((1, *asked), dtype=np.float32)).double()
         given = given[:, 0] if len(asked) == 2 else given
         other = -given
-    y = output_of(module, given, words).reshape(-1)
+    output = output_of(module, given, words)
+    y = output.reshape(-1)
     moved = np.linalg.norm(output_of(module, other, words).reshape(-1) - y) / np.linalg.norm(y)
     first = [float(f"{v:.9g}") for v in y[:8]]
     total, length = float(f"{y.sum():.9g}"), float(f"{np.linalg.norm(y):.9g}")
@@ -197,9 +167,15 @@ def renewed(file: Path) -> dict[str, Any]:
         told["argmax"] = int(y.argmax())
     else:
         dot = float(f"{y @ np.random.default_rng(1).standard_normal(y.size):.9g}")
-        told = {"first8": first, "sum": total, "l2": length, "dot": dot}
-    was = record["logits_l2" if old else "l2"]
-    if math.isclose(was, length, rel_tol=1e-5):
+        told = {
+            "output": list(output.shape),
+            "first8": first,
+            "sum": total,
+            "l2": length,
+            "dot": dot,
+        }
+    was = record.get("logits_l2" if old else "l2")
+    if was and math.isclose(was, length, rel_tol=1e-5):
         told = {}  # the same question: what stands there was answered to it
     tensors = record.pop("tensors")
     return {**record, **told, "gain": gain, "moved": float(f"{moved:.2g}"), "tensors": tensors}
@@ -212,9 +188,7 @@ def main() -> None:
     given = parser.parse_args()
     files = given.places if given.again else [given.places[0] / f"{n}.json" for n in NETWORKS]
     for file in files:
-        if not given.again:
-            file.write_text(json.dumps(answered(file.stem), separators=(",", ":")) + "\n")
-        record = renewed(file)
+        record = renewed(json.loads(file.read_text()) if given.again else described(file.stem))
         file.write_text(json.dumps(record, separators=(",", ":")) + "\n")
         print(f"{file.stem:24} gain {record['gain']}  moved {record['moved']}", flush=True)
 

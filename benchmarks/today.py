@@ -261,7 +261,6 @@ TRANSFORMERS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 TRANSFORMERS |= texts.NETWORKS
 SETTINGS = {"darknet53": {"slope": 0.01}, "seresnet50": {"v1_5": True}}
-# Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 # Gains of norms where such near 1 let a signal die away, or grow until scores are all or nothing.
 GAINS = {
     **{
@@ -276,6 +275,7 @@ GAINS = {
     **dict.fromkeys(("efficientnet_v2", "vovnet", "ese_vovnet", "selecsls"), 1.25),
     **{"repvgg_d2se": 2.0, "repvit": 0.9, "efficientvit_m": 0.8},
 }
+# Maps that a classifier flattens, or a training-only head needs, are as large as they are.
 SIZES = {
     "inception_v3": 299,
     "alexnet": 224,
