@@ -44,7 +44,7 @@ class Level:
     """What one block, one copy of a repeat, or the net, holds: layers, closed blocks, levels of their own.
 
     `entries` are the nodes outside that it reads, `exits` those of its own that others read. Where it is
-    not `folded`, what is repeated is shown copy by copy.
+    not `folded`, what is repeated is shown copy by copy. `again` is what stands in a repeat.
     """
 
     def __init__(
@@ -55,8 +55,10 @@ class Level:
         depth: int = 0,
         *,
         folded: bool = False,
+        again: bool = False,
     ) -> None:
         self.view, self.around, self.depth, self.folded = view, around, depth, folded
+        self.again = again or isinstance(around, Repeat)
         self.title, self.note = _heading(around, view) if around else ("", "")
         self.nodes = nodes_of(around) if around else view.graph.nodes
         repeat = around if isinstance(around, Repeat) else None
@@ -70,10 +72,11 @@ class Level:
             self.title, self.note = f"{self.title}: {title}", self.note or note
             members, depth = list(self._members(_body(only))), depth + 1
         self.times = repeat is not None
+        self.again = self.again or self.times
         self._stands = (standing(view.graph, repeat) if repeat else None) or ALONE
         members.sort(key=lambda member: nodes_of(member)[0].index)
         self.members = [
-            Level(view, _body(member), member, depth + 1, folded=folded)
+            Level(view, _body(member), member, depth + 1, folded=folded, again=self.again)
             if self._is_open(member, depth)
             else member
             for member in members
@@ -125,7 +128,9 @@ class Level:
         if not isinstance(shown, Block):
             return not isinstance(shown, Step)
         if self.view.depth is None and self.view.only is None:
-            return True
+            # What has the weights of another does what that shows, if that is in no copy left out.
+            same = self.folded and not self.again and self.view.weights(member, shown.path)
+            return not same or isinstance(member, Repeat)
         first = member.copies[0] if isinstance(member, Repeat) else shown
         abreast = isinstance(member, Repeat) and member.abreast
         path = first.path if isinstance(first, Block) else shown.path

@@ -1,4 +1,4 @@
-"""The numbers that slabs are drawn with, where sizes of a net are open."""
+"""The numbers that a picture is drawn with or tells figures for, where sizes of a net are open."""
 
 from __future__ import annotations
 
@@ -37,10 +37,9 @@ class Assumed:
         return tuple(map(self.number, kind.shape))
 
     @property
-    def note(self) -> str:
-        """What was assumed, in words."""
-        told = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
-        return f"drawn for {told}" if told else ""
+    def words(self) -> str:
+        """What was assumed; nothing where no size is open."""
+        return ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
 
 
 def _chosen(graph: Graph) -> dict[str, int]:
