@@ -5,6 +5,7 @@ from __future__ import annotations
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
+from netspec.graph.written import input_sizes
 from netspec.sizes.dims import Dim, substitute
 from netspec.sizes.shapes import TensorType
 
@@ -42,6 +43,17 @@ class Assumed:
         return ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
 
 
+def sized(graph: Graph) -> str:
+    """How the command line is given such numbers for the inputs whose sizes are open: `--input 64`."""
+    assumed = Assumed(graph)
+    open_ones = [n for n in graph.inputs if not all(isinstance(s, int) for s in n.types[0].shape)]
+    return " ".join(
+        f"--input {'' if node.path == 'input' else f'{node.path}:'}"
+        f"{input_sizes([*map(str, assumed.shape(node.types[0]))])}"
+        for node in open_ones
+    )
+
+
 def _chosen(graph: Graph) -> dict[str, int]:
     every = {dim for node in graph.nodes for kind in node.types for dim in kind.spatial}
     changing = [dim for dim in every if not isinstance(dim, int)]
@@ -60,7 +72,5 @@ def _chosen(graph: Graph) -> dict[str, int]:
 
 
 def _unknown(graph: Graph, what: str) -> NetspecError:
-    reason = (
-        f"slabs have sizes that are numbers, and no legal one is known for {what} of {graph.name}"
-    )
+    reason = f"what is to scale has sizes that are numbers, and no legal one is known for {what} of {graph.name}"
     return NetspecError(CannotDraw(reason, "give --input, or draw it with --style fold"))

@@ -13,6 +13,7 @@ from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.structure.labels import human
 from netspec.draw.structure.reading import flat_steps
+from netspec.draw.styles.assumed import sized
 from netspec.draw.styles.charts.frame import PAIR, captioned
 from netspec.draw.view import View
 from netspec.foundation.records import record
@@ -76,7 +77,7 @@ def bars_of(graph: Graph) -> list[Bar]:
     total = costs(graph).macs
     if not isinstance(total, int):
         reason = f"the multiply-adds of {graph.name} are a formula, {total}"
-        raise NetspecError(CannotDraw(reason, "give sizes: --input 3x224x224"))
+        raise NetspecError(CannotDraw(reason, f"give sizes: {sized(graph)}"))
     layers = _layers(graph)
     levels = max((layer.name.count(".") + 1 for layer in layers), default=1)
     for level in range(levels, 0, -1):
