@@ -483,3 +483,10 @@ def test_a_chart_of_open_sizes_says_how_they_are_given(net: Callable[..., Graph]
     for graph, words in ((one, "--input 3x64x64"), (two, "--input a:64 --input b:64")):
         with pytest.raises(NetspecError, match=words):
             draw([graph], style="bars")
+
+
+def test_a_block_in_itself_is_named_once(net: Callable[..., Graph]) -> None:
+    text = "block level(n) { conv3-n(pad=same); if n < 64 { level(2*n) } }"
+    figure = bars([net(f"input 3x32x32\n{text}\nlevel(8); gap; fc-10")])
+    said = {label.get_text() for axis in figure.axes for label in axis.get_xticklabels()}
+    assert {"level1.conv1", "level1 ×2.conv1", "level1 ×4.conv1", "fc1"} <= said

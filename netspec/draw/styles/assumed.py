@@ -72,5 +72,7 @@ def _chosen(graph: Graph) -> dict[str, int]:
 
 
 def _unknown(graph: Graph, what: str) -> NetspecError:
-    reason = f"what is to scale has sizes that are numbers, and no legal one is known for {what} of {graph.name}"
+    reason = (
+        f"what is to scale needs numbers, and no legal size is known for {what} of {graph.name}"
+    )
     return NetspecError(CannotDraw(reason, "give --input, or draw it with --style fold"))
