@@ -35,7 +35,7 @@ from netspec.graph.checked import Graph, Node
 _MOST_FOR_DOT = 1500
 _BETWEEN = 22.0
 # Heights of columns that are tried, as shares of the ideal one: of equal pages, that of the fewest.
-_SHARES = (1.6, 1.4, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7)
+_SHARES = (1.6, 1.4, 1.2, 1.1, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
 def flow(view: View) -> Scene:
