@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from specs.test_length import length
 from support.onnx_files import FORMS, scrambled
-from support.shelves import others
+from support.shelves import in_turn, others
 from support.watching import counting
 
 import netspec
@@ -50,8 +50,7 @@ def fixed(spec: str, folder: Path, **options: Any) -> str:
     return text
 
 
-@pytest.mark.parametrize("blind", [False, True])
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize(("name", "blind"), in_turn([*NETS]))
 def test_the_text_of_a_shipped_net_is_a_fixed_point(name: str, blind: bool, tmp_path: Path) -> None:
     assert length(fixed(name, tmp_path, blind=blind)) <= NETS[name]
 

@@ -1,4 +1,7 @@
-"""Sums that run along a sequence come back as `scan`: of any decay, and in nets made of them."""
+"""Sums that run along a sequence come back as `scan`: of any decay, and in nets made of them.
+
+Of the files of nets those whose names say nothing are plain: what is found in them is found with names too.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ def test_numbers_that_are_no_products_of_each_other_are_no_scan(tmp_path: Path) 
     assert "scan" not in import_file(path).text
 
 
-@pytest.mark.parametrize("blind", [False, True])
+@pytest.mark.parametrize("blind", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("name", NETS)
 def test_nets_of_scans_come_back(name: str, blind: bool, tmp_path: Path) -> None:
     net = netspec.load(name, **NETS[name])
