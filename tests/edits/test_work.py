@@ -78,6 +78,7 @@ def test_a_trial_ends_at_the_first_mistake_beyond_those_that_are_there(
         trials(source, ())
     found = [item.code for item in whole.value.diagnostics]
     assert len(found) == 9
+    known = Counter(found[:allowed])
     with pytest.raises(NetspecError) as ended:
-        trials(source, (), allowed=Counter(found[:allowed]))
-    assert [item.code for item in ended.value.diagnostics] == found[: allowed + 1]
+        trials(source, (), allowed=known)
+    assert (Counter(item.code for item in ended.value.diagnostics) - known).total() == 1
