@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import field
 from typing import Any
 
@@ -54,21 +55,34 @@ def _rebuild(diagnostics: tuple[Diagnostic, ...], status: int, more: int) -> Net
 
 @record(frozen=False, slots=False)
 class Collector:
-    """Diagnostics gathered over one run: each place and problem once, at most `limit` kept."""
+    """Diagnostics gathered over one run: each place and problem once, at most `limit` kept.
+
+    `allowed` is how many errors of each code a run may meet that only asks whether there are others: at the
+    first beyond them it ends. None where all are wanted.
+    """
 
     limit: int = 20
+    allowed: Counter[str] | None = None
     kept: list[Diagnostic] = field(default_factory=list)
     total: int = 0
     _seen: set[tuple[str, str, int]] = field(default_factory=set)
     _places: set[tuple[str, int]] = field(default_factory=set)
+    _met: Counter[str] = field(default_factory=Counter)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keeps a diagnostic, once for each place and code; beyond the limit errors are counted only."""
+        """Keeps a diagnostic, once for each place and code; beyond the limit errors are counted only.
+
+        Raises NetspecError with what was kept where it is an error beyond those that are allowed.
+        """
         span = diagnostic.span
         name, start = (span.source.name, span.start) if span else ("", -1)
         if self.count(diagnostic.code, name, start, diagnostic.warning) and not self.full:
             self.kept.append(diagnostic)
             self._places.add((name, start))
+            if self.allowed is not None and not diagnostic.warning:
+                self._met[diagnostic.code] += 1
+                if self._met[diagnostic.code] > self.allowed[diagnostic.code]:
+                    self.raise_errors()
 
     def count(self, code: str, name: str, start: int, warning: bool = False) -> bool:
         """Counts a problem of the source `name`; whether it is new. Where `full`, that is all `add` does.

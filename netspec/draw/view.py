@@ -245,6 +245,7 @@ def _copies(element: Element) -> tuple[Element, ...]:
     return element.copies if isinstance(element, Repeat) else (element,)
 
 
+@lru_cache(maxsize=8192)
 def tags(step: Step) -> tuple[str, ...]:
     """The short names of what is merged into a step: `bn`, `relu`."""
     named = {node: block for block in step.blocks for node in block.nodes}

@@ -21,7 +21,8 @@ from netspec.edits.sizes import SIZES
 from netspec.edits.slips import slips
 from netspec.edits.spelling import SPELLINGS
 
-Build = Callable[[Source], Any]
+# Builds a text; the codes are those of errors that it may have: at another it may end.
+Build = Callable[[Source, Counter[str] | None], Any]
 Propose = Callable[[Any, Diagnostic, str], Iterator[Change]]
 
 _PROPOSALS: dict[type[Problem], Propose] = {**SPELLINGS, **SIZES}
@@ -79,7 +80,7 @@ def _together(
     for i, edits in enumerate(tried):
         others = [kept[j][0] for j in range(len(tried)) if j != i and kept[j]]
         fitting = tuple(
-            edit for edit in edits if not _problems(_edited(source, (edit, *others)), build)
+            edit for edit in edits if _checks(_edited(source, (edit, *others)), build, Counter())
         )
         kept[i] = fitting
     return kept if any(kept) else tried
@@ -108,13 +109,13 @@ def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) 
     proposed = chain.from_iterable(p(item.problem, item, source.text) for p in proposals)
     changes = list(dict.fromkeys(islice(proposed, _PROPOSED)))
     changes.sort(key=lambda change: _size(source.text[change[0] : change[1]], change[2]))
-    others = [d.code for d in error.diagnostics if d is not item]
+    others = Counter(d.code for d in error.diagnostics if d is not item)
     kept: list[Edit] = []
     for start, end, text in changes[:_TRIED]:
         if text.isdigit() and any(e.span.start == start and e.replacement.isdigit() for e in kept):
             continue
         edited = source.text[:start] + text + source.text[end:]
-        if Counter(_problems(replace(source, text=edited), build)) <= Counter(others):
+        if _checks(replace(source, text=edited), build, others):
             shown = _statement(edited, start, len(text))
             if all(edit.text != shown for edit in kept):
                 kept.append(Edit(Span(source, start, end), text, shown))
@@ -134,12 +135,14 @@ def _size(old: str, new: str) -> int:
     return len(old) + len(new) - 2 * (before + after)
 
 
-def _problems(source: Source, build: Build) -> list[str]:
+def _checks(source: Source, build: Build, others: Counter[str]) -> bool:
+    """Whether a text has no problem but some of these."""
     try:
-        build(source)
+        # Several mistakes may yet become the one that it is another language's text.
+        build(source, None if syntax.OtherLanguage.code in others else others)
     except NetspecError as error:
-        return [d.code for d in error.diagnostics] + ["more"] * error.more
-    return []
+        return not error.more and Counter(d.code for d in error.diagnostics) <= others
+    return True
 
 
 def _statement(text: str, at: int, length: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -101,7 +102,9 @@ def build(
                 lambda freed, conditions: tried(source, inputs, freed, conditions),
                 lambda others: tried(source, others),
             )
-            raise with_edits(error, source, lambda other: tried(other, inputs)) from None
+            raise with_edits(
+                error, source, lambda other, allowed: tried(other, inputs, allowed=allowed)
+            ) from None
 
 
 def attempted(source: Source, limits: Limits = DEFAULT, *, rolled: bool = False) -> Graph | None:
@@ -132,8 +135,12 @@ class _Trials:
         inputs: tuple[str, ...],
         freed: Freed | None = None,
         conditions: Conditions | None = None,
+        allowed: Counter[str] | None = None,
     ) -> None:
-        """Raises NetspecError where the net is wrong, or where there is no telling any more."""
+        """Raises NetspecError where the net is wrong, or where there is no telling any more.
+
+        At the first error that is not `allowed`, where that is said.
+        """
         self.left -= len(source.text) // _BYTES_PER_RUN + 1
         if self.left <= 0:
             raise NetspecError(TooManyRuns(_WORK_OF_TRIALS))
@@ -143,7 +150,7 @@ class _Trials:
             self.settings,
             inputs,
             few,
-            Collector(),
+            Collector(allowed=allowed),
             freed,
             conditions,
             self._spend,

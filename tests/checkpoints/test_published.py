@@ -30,8 +30,15 @@ from netspec.graph.checked import Graph
 
 # Large, and like others that are in the plain suite: what their tensors are mapped to is held there too.
 SLOW = {
-    *("densenet169", "inception_resnet_v2", "nasnetalarge", "resnet34", "resnet101"),
-    *("vgg16", "vgg16_bn", "vgg19", "wide_resnet50_2"),
+    *(
+        "densenet169",
+        "inception_resnet_v2",
+        "inception_v4",
+        "nasnetalarge",
+        "resnet34",
+        "resnet101",
+    ),
+    *("resnext50_32x4d", "vgg11", "vgg16", "vgg16_bn", "vgg19", "wide_resnet50_2"),
 }
 
 
@@ -84,7 +91,12 @@ def planned(graph: Graph, file: Shapes) -> dict[str, str]:
     return {pair.ours: pair.theirs for pair in plan.pairs}
 
 
-@pytest.mark.parametrize("name", NAMES)
+# The largest take many seconds, and are looked at sorted below.
+LARGEST = ("inception_resnet_v2", "nasnetalarge")
+MAPPED = [pytest.param(n, marks=pytest.mark.slow) if n in LARGEST else n for n in NAMES]
+
+
+@pytest.mark.parametrize("name", MAPPED)
 def test_meaningless_names_map_as_the_published_ones_do(name: str) -> None:
     """Only the tree, the order and the shapes are left of the names."""
     graph, file = spec(name), shapes(name)
@@ -94,14 +106,8 @@ def test_meaningless_names_map_as_the_published_ones_do(name: str) -> None:
     assert blind == {ours: renamed[theirs] for ours, theirs in plain.items()}
 
 
-# The largest take half a minute an order, and are looked at sorted below.
-LARGEST = ("inception_resnet_v2", "nasnetalarge")
-
-
 @pytest.mark.parametrize("order", ["reversed", "shuffled"])
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGEST else n for n in NAMES]
-)
+@pytest.mark.parametrize("name", MAPPED)
 def test_a_file_in_another_order_maps_the_same_or_is_refused(name: str, order: str) -> None:
     from netspec.checkpoints.mapping import by_structure
 
@@ -116,9 +122,7 @@ def test_a_file_in_another_order_maps_the_same_or_is_refused(name: str, order: s
         assert {pair.ours: pair.theirs for pair in plan.pairs} == planned(graph, file)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGEST else n for n in NAMES]
-)
+@pytest.mark.parametrize("name", MAPPED)
 def test_a_sorted_file_of_a_published_network_is_not_refused(name: str) -> None:
     graph, file = spec(name), shapes(name)
     if name == "nasnetalarge":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -11,6 +12,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 import numpy as np
+from matplotlib.figure import Figure
 
 from netspec.analysis.costs import costs
 from netspec.analysis.published import comparable, milestones, winners
@@ -27,6 +29,20 @@ from netspec.graph.checked import Graph
 from netspec.syntax.files import read_spec, shipped_names
 
 NETS = shipped_names("lectures")
+
+
+@cache
+def everything(style: str) -> tuple[list[Graph], str]:
+    """What the command draws where no nets are named."""
+    return charted(style)
+
+
+@cache
+def crowd() -> Figure:
+    """The bubble chart of all nets, laid out."""
+    figure = bubble(everything("bubble")[0])
+    figure.draw_without_rendering()
+    return figure
 
 
 def shipped(name: str, *inputs: str) -> Graph:
@@ -206,7 +222,7 @@ def test_a_challenge_has_its_winners_and_the_nets_own_entries_once() -> None:
 
 
 def test_without_names_depth_is_the_slide_and_bubble_has_one_protocol() -> None:
-    graphs, challenge = charted("depth")
+    graphs, challenge = everything("depth")
     shown = winners(graphs, challenge)
     assert [(item.year, item.layers, round(item.error, 1)) for item in shown] == [
         (2010, 0, 28.2),
@@ -219,7 +235,7 @@ def test_without_names_depth_is_the_slide_and_bubble_has_one_protocol() -> None:
         (2016, 152, 3.0),
         (2017, 152, 2.2),
     ]
-    found = comparable(charted("bubble")[0], "top1")
+    found = comparable(everything("bubble")[0], "top1")
     assert len(found) > 30
     assert str(found[0][1].protocol) == "ImageNet validation, 1 crop"
 
@@ -261,7 +277,7 @@ def test_a_label_in_a_valley_of_the_line_stands_below_its_point() -> None:
 
 def test_a_caption_has_two_lines_at_most() -> None:
     nets = [shipped(name) for name in ("alexnet", "resnet50", "vgg16_bn")]
-    for figure in (bubble(charted("bubble")[0]), depth(nets), depth(*charted("depth"))):
+    for figure in (crowd(), depth(nets), depth(*everything("depth"))):
         below, caption = figure.texts
         assert caption.get_text().count("\n") <= 1
         assert below.get_text().startswith("Sources")
@@ -328,7 +344,7 @@ def test_lines_to_names_of_any_crowd_do_not_cross() -> None:
 
 
 def test_lines_to_names_do_not_cross() -> None:
-    figure = bubble(charted("bubble")[0])
+    figure = crowd()
     axis = figure.axes[0]
     ends = np.array([axis.transData.transform(line.get_xydata()) for line in axis.lines])
     assert len(ends) > 2
@@ -337,7 +353,7 @@ def test_lines_to_names_do_not_cross() -> None:
 
 
 def test_no_line_to_a_name_leads_over_the_middle_of_another_bubble() -> None:
-    figure = bubble(charted("bubble")[0])
+    figure = crowd()
     axis = figure.axes[0]
     (spots,) = (found for found in axis.collections if len(found.get_offsets()) > 30)
     points = axis.transData.transform(spots.get_offsets())
@@ -357,8 +373,7 @@ def test_no_line_to_a_name_leads_over_the_middle_of_another_bubble() -> None:
 
 
 def test_names_side_by_side_are_apart() -> None:
-    figure = bubble(charted("bubble")[0])
-    figure.draw_without_rendering()
+    figure = crowd()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     for i, box in enumerate(boxes):
         for other in boxes[:i]:
@@ -422,8 +437,7 @@ def test_lines_cross_where_each_has_the_other_on_both_sides() -> None:
 
 
 def test_no_name_in_the_bubble_chart_covers_another() -> None:
-    figure = bubble(charted("bubble")[0])
-    figure.draw_without_rendering()
+    figure = crowd()
     axis = figure.axes[0]
     boxes = [text.get_window_extent() for text in axis.texts]
     assert len(boxes) > 30
@@ -436,8 +450,7 @@ def test_no_name_in_the_bubble_chart_covers_another() -> None:
 
 
 def test_no_name_in_the_bubble_chart_lies_on_the_bubble_of_another() -> None:
-    figure = bubble(charted("bubble")[0])
-    figure.draw_without_rendering()
+    figure = crowd()
     axis = figure.axes[0]
     (spots,) = (found for found in axis.collections if len(found.get_offsets()) > 30)
     points = axis.transData.transform(spots.get_offsets())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from netspec import NetspecError
+from netspec.diagnostics.limits import DEFAULT
 from netspec.diagnostics.source import Source
 from netspec.edits.sizes import _QUOTIENTS, _divisors_below
-from netspec.elaborate.build import _WORK_OF_TRIALS, build
+from netspec.elaborate.build import _WORK_OF_TRIALS, _Trials, build
 from netspec.elaborate.steps import Elaborator
+from netspec.syntax.units import Shelf
 
 
 class Counted(int):
@@ -61,3 +65,20 @@ def test_all_trials_share_a_budget(steps: str, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(NetspecError):
         build(Source("t.ns", f"input 3x8x8\n{steps}"))
     assert ticks < 2 * _WORK_OF_TRIALS
+
+
+@pytest.mark.parametrize("mistake", ["conv3-4(", "noo1", "conv3-4(padd=1)"])
+@pytest.mark.parametrize("allowed", [0, 3])
+def test_a_trial_ends_at_the_first_mistake_beyond_those_that_are_there(
+    mistake: str, allowed: int
+) -> None:
+    source = Source("t.ns", "input 3x8x8\n" + f"{mistake}\n" * 9)
+    trials = _Trials({}, DEFAULT, Shelf())
+    with pytest.raises(NetspecError) as whole:
+        trials(source, ())
+    found = [item.code for item in whole.value.diagnostics]
+    assert len(found) == 9
+    known = Counter(found[:allowed])
+    with pytest.raises(NetspecError) as ended:
+        trials(source, (), allowed=known)
+    assert (Counter(item.code for item in ended.value.diagnostics) - known).total() == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.shelves import in_turn
 
 import netspec
 from netspec.importing.imported import Imported, import_file
@@ -74,8 +75,7 @@ def said(found: Imported) -> list[tuple[type, dict[str, object]]]:
     return [(type(node.op), vars(node.op)) for node in found.graph.nodes]
 
 
-@pytest.mark.parametrize("name", NETS)
-@pytest.mark.parametrize("optimize", [True, False])
+@pytest.mark.parametrize(("name", "optimize"), in_turn(NETS))
 def test_a_shipped_net_is_a_fixed_point(name: str, optimize: bool, tmp_path: Path) -> None:
     first = written(name, tmp_path / "net.onnx", optimize=optimize)
     assert first.proof is not None

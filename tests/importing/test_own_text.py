@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from specs.test_length import length
 from support.onnx_files import FORMS, scrambled
-from support.shelves import others
+from support.shelves import in_turn, others
 from support.watching import counting
 
 import netspec
@@ -50,8 +50,7 @@ def fixed(spec: str, folder: Path, **options: Any) -> str:
     return text
 
 
-@pytest.mark.parametrize("blind", [False, True])
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize(("name", "blind"), in_turn([*NETS]))
 def test_the_text_of_a_shipped_net_is_a_fixed_point(name: str, blind: bool, tmp_path: Path) -> None:
     assert length(fixed(name, tmp_path, blind=blind)) <= NETS[name]
 
@@ -206,7 +205,7 @@ def test_steps_are_called_after_what_they_make(tmp_path: Path) -> None:
 def test_work_grows_with_the_units_alone(tmp_path: Path) -> None:
     """Four times as many residual units take about four times as many calls, never the square."""
     calls = []
-    for count in (24, 96):
+    for count in (12, 48):
         steps = (
             f"conv3-8(pad=1); stage(basic, 8, {count}, s=1); stage(basic, 16, {count}); gap; fc-2"
         )

@@ -1,4 +1,7 @@
-"""Sums that run along a sequence come back as `scan`: of any decay, and in nets made of them."""
+"""Sums that run along a sequence come back as `scan`: of any decay, and in nets made of them.
+
+Of the files of nets those whose names say nothing are plain: what is found in them is found with names too.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ DECAYS = {
     "one number": "constant(0.5, shape=1); reshape((1, 1, 1)) as k",
 }
 OPEN = {word: text for word, text in DECAYS.items() if "7" not in text}
+slow = pytest.mark.slow
 NETS = {
     "rwkv4_169m": {"n": 8, "layers": 2, "words": 20},
     "mamba_130m": {"n": 32, "layers": 2, "words": 20},
@@ -52,7 +56,14 @@ def test_a_scan_of_known_length_comes_back(decay: str, tmp_path: Path) -> None:
     assert isinstance(found.graph.nodes[-1].op, Scan)
 
 
-@pytest.mark.parametrize("decay", OPEN)
+# One of tensors of the net's and one of weights; what others decay by is in those of known length.
+@pytest.mark.parametrize(
+    "decay",
+    [
+        decay if decay in ("a tensor", "one for each row") else pytest.param(decay, marks=slow)
+        for decay in OPEN
+    ],
+)
 def test_a_scan_of_any_length_comes_back(decay: str, tmp_path: Path) -> None:
     text = f"input 4x3xT\nrelu as x; {DECAYS[decay]}; @x; scan(@k)\n"
     found = fixed(netspec.load(text), tmp_path)
@@ -74,7 +85,7 @@ def test_numbers_that_are_no_products_of_each_other_are_no_scan(tmp_path: Path) 
     assert "scan" not in import_file(path).text
 
 
-@pytest.mark.parametrize("blind", [False, True])
+@pytest.mark.parametrize("blind", [pytest.param(False, marks=slow), True])
 @pytest.mark.parametrize("name", NETS)
 def test_nets_of_scans_come_back(name: str, blind: bool, tmp_path: Path) -> None:
     net = netspec.load(name, **NETS[name])

@@ -77,3 +77,12 @@ def others(plain: Sequence[str]) -> list[Any]:
     """The names of all shipped specs but these as slow cases of a test."""
     names = [name for name in (*LECTURES, *BLOCKS, *TODAY) if name not in plain]
     return [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+def in_turn(names: Sequence[str]) -> list[Any]:
+    """Each name with True and with False: in turn one of both is plain, the other a slow case of a test."""
+    return [
+        pytest.param(name, yes, marks=() if yes == (i % 2 == 0) else pytest.mark.slow)
+        for i, name in enumerate(names)
+        for yes in (True, False)
+    ]

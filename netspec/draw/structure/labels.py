@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from netspec.draw.structure.words import WHOLE, said, word
@@ -75,6 +76,8 @@ def data_inputs(node: Node) -> tuple[Value, ...]:
     return (*node.inputs[:first], *(value for value in node.inputs[first:] if value.index))
 
 
+# A page draws a layer in each of its pictures.
+@lru_cache(maxsize=8192)
 def label(node: Node, *, kernel: bool = True) -> str:
     """What the layer is, as papers write it: `7×7 conv, 64, /2`."""
     op = node.op

@@ -123,7 +123,10 @@ def all_that_keep(forest: Forest, together: set[Part], clues: list[Clue]) -> lis
     return kept
 
 
-@pytest.mark.parametrize("start", range(0, 400, 50))
+@pytest.mark.parametrize(
+    "start",
+    [pytest.param(n, marks=pytest.mark.slow) if n >= 200 else n for n in range(0, 400, 50)],
+)
 def test_every_arrangement_that_keeps_the_clues_is_found_once(start):
     """A state that is wrongly taken for one without a solution would hide some."""
     several = 0

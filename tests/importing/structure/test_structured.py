@@ -87,7 +87,13 @@ MOST = {
 }
 
 
-@pytest.mark.parametrize("name", MOST)
+# Large, and of steps that other nets of the plain suite consist of.
+LARGE = {"nasnet_large", "resnet1202_cifar"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in MOST]
+)
 def test_a_net_without_names_becomes_a_short_spec_of_the_same_graph(name: str) -> None:
     graph = scrambled(flat(original(name)))
     text = structured(graph, {})
