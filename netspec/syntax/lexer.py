@@ -25,6 +25,7 @@ from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.foundation.records import record
 from netspec.syntax.lookalikes import advice as advice_on
+from netspec.syntax.lookalikes import is_elsewhere, plain
 from netspec.syntax.terminals import Terminals, Word, lexeme
 
 _FORBIDDEN = re.compile(
@@ -325,7 +326,9 @@ class Lexer:
         return end if text == "'" else self._end_of_bad(start)
 
     def _is_new(self, char: str, at: int) -> bool:
-        """Whether a character has not been reported on this line: one edit mends all of them there."""
+        """Whether a character is not reported yet on this line, or no edit mends all of them there."""
+        if not (char == "'" or plain(char) or is_elsewhere(char)):
+            return True
         line = self.source.text.rfind("\n", 0, at)
         if self._told[0] != line:
             self._told = line, set()
