@@ -90,3 +90,8 @@ def test_a_change_is_a_line_in_a_pipe_and_wrapped_in_colour_on_a_terminal() -> N
     assert widest(plain) <= 72
     # Each line ends in no colour, so that a pager may begin at any of them.
     assert all(line.count("\x1b") % 2 == 0 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("words", [("--help",), ("verify", "lenet5")])
+def test_what_has_no_table_fits_80_columns_too(words: tuple[str, ...]) -> None:
+    assert widest(netspec(*words, COLUMNS="80").stdout) <= 80
