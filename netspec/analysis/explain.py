@@ -9,6 +9,7 @@ from netspec.analysis.layers import describe, field_text
 from netspec.analysis.memory import output_bytes
 from netspec.analysis.quantities import as_bytes, grouped, shape
 from netspec.analysis.receptive_field import Axis, Field, Seen, Unknown, receptive_fields
+from netspec.analysis.text_layout import broken
 from netspec.diagnostics.messages.budget import UnknownLayerPath
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.suggest import closest
@@ -21,27 +22,35 @@ from netspec.ops.vectors.linear import Linear
 from netspec.sizes.dims import Dim
 
 _WRITTEN = 60
+# How far in what goes on below stands: beside what the line is about.
+_BESIDE = 9
 _NOT_COUNTED = (
     "0: only convolutions, fully connected and recurrent layers, attention and products count"
 )
 
 
-def explain(graph: Graph, layer_path: str) -> str:
+def explain(graph: Graph, layer_path: str, width: int | None = None) -> str:
     """How the numbers of one layer come about, or those of a block, line by line.
 
-    `layer_path` is a layer's path (`inception3a.conv3`) or a block's (`inception3a`).
+    `layer_path` is a layer's path (`inception3a.conv3`) or a block's (`inception3a`). What is longer than
+    `width` goes on below.
     Raises NetspecError where the net has neither.
     """
     layers = {node.path: node for node in graph.nodes if not isinstance(node.op, Input)}
     if layer_path in layers:
-        return "\n".join(_layer(graph, layers[layer_path])) + "\n"
+        return _text(_layer(graph, layers[layer_path]), width)
     inside = [node for path, node in layers.items() if path.startswith(layer_path + ".")]
     if not inside:
         blocks = {path.rpartition(".")[0] for path in layers} - {""}
         near = closest(layer_path, layers.keys() | blocks)
         advice = f"did you mean {near}?" if near else "`netspec summary --flat` lists the layers"
         raise NetspecError(UnknownLayerPath(graph.name, layer_path, advice), status=2)
-    return "\n".join(_block(graph, layer_path, inside)) + "\n"
+    return _text(_block(graph, layer_path, inside), width)
+
+
+def _text(lines: Iterator[str], width: int | None) -> str:
+    each = ([line] if width is None else broken(line, width, _BESIDE) for line in lines)
+    return "".join(f"{line}\n" for parts in each for line in parts)
 
 
 def _layer(graph: Graph, node: Node) -> Iterator[str]:
@@ -239,4 +248,4 @@ def _axes(what: str, texts: list[str]) -> Iterator[str]:
 
 
 def _line(what: str, text: str) -> str:
-    return f"  {what:<7}{text}"
+    return f"  {what:<{_BESIDE - 2}}{text}"

@@ -369,6 +369,10 @@ def _provider(device: str) -> str:
     return provider
 
 
+# What an array of such a kind holds, in words.
+_NO_NUMBERS = {"U": "text", "S": "bytes", "O": "objects that are no numbers"}
+
+
 def _checked(info: InputInfo, value: Any) -> np.ndarray[Any, Any]:
     shown = "x".join(map(str, info.shape))
     if value is None:
@@ -384,9 +388,8 @@ def _checked(info: InputInfo, value: Any) -> np.ndarray[Any, Any]:
         more = ": pixels from 0 to 255, channels last" if wanted.kind == "u" else ""
         if info.image is not None and array.dtype == np.uint8:
             more = ": prepare its pixels, or compile the model with --preprocess"
-        raise NetspecError(
-            BadInput(info.name, f"it holds {array.dtype}, the model takes {wanted}{more}")
-        )
+        holds = _NO_NUMBERS.get(array.dtype.kind, str(array.dtype))
+        raise NetspecError(BadInput(info.name, f"it holds {holds}, the model takes {wanted}{more}"))
     if not _fits(info, array.shape):
         found = "x".join(map(str, array.shape)) or "a single number"
         order = _order(info, array.shape)

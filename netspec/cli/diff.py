@@ -13,6 +13,7 @@ from netspec.cli.shared.common import (
     Options,
     has_colour,
     json_option,
+    line_width,
     print_json,
     say,
     spec_options,
@@ -78,7 +79,7 @@ def command(
     if as_json:
         print_json(found.as_json())
     else:
-        sys.stdout.write(found.to_text(color=has_colour()))
+        sys.stdout.write(found.to_text(color=has_colour(), width=line_width()))
     if picture is not None and output is not None:
         say(f"wrote {picture.save(output)}")
     return 1 if exit_code and found else 0

@@ -6,6 +6,10 @@ import textwrap
 
 import click
 
+from netspec.cli.shared.common import table_width
+
+_WIDEST = 100
+
 
 @click.command(epilog="Example: netspec explain NS310")
 @click.argument("code")
@@ -18,6 +22,7 @@ def command(code: str) -> None:
     problem = REGISTRY.get(f"NS{code.upper().removeprefix('NS')}")
     if problem is None:
         raise click.UsageError(f"no diagnostic has the code {code}; one looks like NS310")
-    print(f"{problem.code}: {headline(problem)}")
+    width = min(table_width(), _WIDEST)
+    print(textwrap.fill(f"{problem.code}: {headline(problem)}", width, subsequent_indent="  "))
     if problem.explain:
-        print("\n" + textwrap.fill(problem.explain, 100))
+        print("\n" + textwrap.fill(problem.explain, width))

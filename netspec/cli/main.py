@@ -81,8 +81,9 @@ Examples:
   netspec compile googlenet
   netspec summary vgg16 resnet50
   netspec draw resnet50 -o resnet50.svg
-Exit status: 0 fine; 1 the spec, verification or budget is at fault; 2 usage;
-3 something optional is not installed; 4 a back-end failed; 70 a defect of netspec.
+Exit status: 0 fine; 1 the spec, verification or budget is at fault;
+2 usage; 3 something optional is not installed; 4 a back-end failed;
+70 a defect of netspec.
 """
 
 

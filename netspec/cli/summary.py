@@ -10,6 +10,7 @@ from netspec.cli.shared.common import (
     SPEC,
     Options,
     has_colour,
+    line_width,
     print_json,
     spec_options,
     table_width,
@@ -98,7 +99,7 @@ def command(
             for graph in each
         ]
     if layer is not None:
-        sys.stdout.write("".join(explain(graph, layer) for graph in graphs))
+        sys.stdout.write("".join(explain(graph, layer, line_width()) for graph in graphs))
         return 0
     # Before anything is printed: a bound that is no bound is refused instead of the table.
     broken = [

@@ -250,7 +250,17 @@ def elsewhere(word: str, known: Collection[str]) -> str:
     if not _Budget.allows(len(known)):
         return unspelt(word)
     meant = layer(word, known)
+    if not meant and _ABBREVIATED.fullmatch(word):
+        return _ABBREVIATIONS
     return f"did you mean `{meant}`?" if meant else unspelt(word)
+
+
+# Layers as the texts of CycleGAN and pix2pix abbreviate them.
+_ABBREVIATED = re.compile(r"c\d+s\d+|CD?\d+|[duR]\d+")
+_ABBREVIATIONS = (
+    "of CycleGAN's and pix2pix's words `c7s1-64` is `conv7-64`, `d64` `conv3-64/2`, `u64` `deconv3-64/2`, "
+    "`R64` `residual { conv3-64; conv3-64 }` and `C64` `conv4-64/2`"
+)
 
 
 def layer(word: str, known: Collection[str]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import cached_property, lru_cache
 from math import sqrt
+from typing import Any, TypeVar
 
 from netspec.analysis.costs import NodeCost, node_cost
 from netspec.draw.structure.choosing import telling
@@ -15,6 +16,7 @@ from netspec.draw.structure.elements import (
     Element,
     Repeat,
     Step,
+    blocks_of,
     nodes_of,
     own_nodes_of,
 )
@@ -38,6 +40,7 @@ SHOWN = ("shape", "kernel", "params", "macs", "name")
 HEATS = ("params", "macs", "memory")
 HEAT_STEPS = 6
 _MOST_NAMES = 4
+T = TypeVar("T")
 
 
 @record(eq=False, slots=False)
@@ -50,6 +53,8 @@ class View:
     With `wrappers`, blocks that hold nothing but another block are open, which takes no room.
     Without `followers`, what normalises and activates goes unsaid. Repeats are folded where their `marks`
     are the same. `peak` is what the hottest colour stands for where several nets share one scale.
+    Views that differ in `only` alone may share a `memory`: what is open in an element decides how it is
+    laid out.
     """
 
     graph: Graph
@@ -64,6 +69,7 @@ class View:
     followers: bool = True
     marks: Mapping[Node, str] = field(default_factory=dict)
     peak: float | None = None
+    memory: dict[object, Any] | None = None
 
     def is_open(self, block: Block, path: str, depth: int, *, abreast: bool = False) -> bool:
         """Whether the block, inside `depth` others, shows what it does.
@@ -96,6 +102,20 @@ class View:
         if self.only is not None:
             return self.only
         return expanded(self.graph, self.expand) | unfolded(self.graph, self.unfold)
+
+    def opened_in(self, element: Element) -> tuple[frozenset[str], frozenset[str]]:
+        """The names and the paths that open something in an element, where there is a memory for it."""
+        names, paths = self.kept(("opening", element), lambda: _opening_in(element))
+        return self.opening.names & names, self.opening.paths & paths
+
+    def kept(self, key: object, make: Callable[[], T]) -> T:
+        """What is known by a key, which is made where there is no memory or it is not known."""
+        if self.memory is None:
+            return make()
+        if key not in self.memory:
+            self.memory[key] = make()
+        found: T = self.memory[key]
+        return found
 
     @cached_property
     def _firsts(self) -> dict[str, str]:
@@ -243,6 +263,15 @@ class View:
 
 def _copies(element: Element) -> tuple[Element, ...]:
     return element.copies if isinstance(element, Repeat) else (element,)
+
+
+def _opening_in(element: Element) -> tuple[frozenset[str], frozenset[str]]:
+    """The names and the paths by which something in an element can be opened, or what is around it."""
+    blocks, nodes = list(blocks_of(element, heads=True)), nodes_of(element)
+    calls = {call for node in nodes if node.call for call in node.call.ancestors()}
+    names = {spelling(node.op) for node in nodes} | {call.block for call in calls}
+    paths = {node.path for node in nodes} | {block.path for block in blocks}
+    return frozenset(names), frozenset(paths)
 
 
 @lru_cache(maxsize=8192)

@@ -15,6 +15,21 @@ STEP = rf"{NAME}(?:-\w+)?(?:/\w+)?(?:\([^()]*\))?"
 PAPER = re.compile(
     r"(\d+x\d+)\s*([A-Za-z]\w*(?:\s(?!stride)[A-Za-z]+)?)?\s*,?\s*(\d+)?(?:\s*,?\s*(?:/|stride\s*|s)(\d+))?",
 )
+# Layers as papers' texts abbreviate them: CycleGAN's and pix2pix's, and those of Ciresan's committees.
+_NOTATIONS: tuple[tuple[str, str], ...] = (
+    (r"c(\d+)s1-(\d+)", r"conv\1-\2(pad=same)"),
+    (r"c(\d+)s(\d+)-(\d+)", r"conv\1-\3/\2(pad=same)"),
+    (r"d(\d+)", r"conv3-\1/2(pad=1)"),
+    (r"u(\d+)", r"deconv3-\1/2(pad=1, output_pad=1)"),
+    (r"R(\d+)", r"residual { conv3-\1(pad=1); conv3-\1(pad=1) }"),
+    (r"CD?(\d+)", r"conv4-\1/2(pad=1)"),
+    (r"(\d+)C(\d+)", r"conv\2-\1"),
+    (r"M?P(\d+)", r"maxpool\1"),
+    (r"AP(\d+)", r"avgpool\1"),
+    (r"(\d+)N", r"fc-\1"),
+    (r"FC(\d+)", r"fc-\1"),
+)
+NOTED = "|".join(re.sub(r"\((?!\?)", "(?:", pattern) for pattern, _ in _NOTATIONS)
 _WHOLE = re.compile(STEP)
 
 
@@ -24,6 +39,17 @@ def of_paper(found: re.Match[str]) -> str:
     kind = layer((words or "conv").replace(" ", ""), REGISTRY) or words
     step = f"{kind}{square(kernel)}" + (f"-{width}" if width else "")
     return step + (f"/{stride}" if stride else "")
+
+
+def of_notation(found: re.Match[str]) -> str:
+    """`C64-C128` and `32C3-MP2-10N` as steps, one behind another."""
+    return "; ".join(map(_noted, re.findall(NOTED, found[0])))
+
+
+def _noted(word: str) -> str:
+    return next(
+        known.expand(step) for pattern, step in _NOTATIONS if (known := re.fullmatch(pattern, word))
+    )
 
 
 def steps_repeated(found: re.Match[str]) -> str:

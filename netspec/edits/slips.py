@@ -14,7 +14,7 @@ from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
 from netspec.diagnostics.suggest import layer
 from netspec.edits.foreign import apart, chained, closing, translated
-from netspec.edits.papers import NAME, PAPER, STEP, of_paper, steps_repeated
+from netspec.edits.papers import NAME, NOTED, PAPER, STEP, of_notation, of_paper, steps_repeated
 from netspec.ops.registry import REGISTRY
 from netspec.sizes.shapes import image_first
 
@@ -103,6 +103,7 @@ _OF_STATEMENTS = _known(
         _counted,
     ),
     # Kernel, width, stride and padding.
+    (rf"(?:{NOTED})(?:\s*-\s*(?:{NOTED}))*", of_notation),
     (r"([a-z_]+)-(\d+)-(\d+)(.*)", r"\1\2-\3\4"),
     (r"([a-z_]+?)(\d+)(\(.*\))?", lambda m: f"{m[1]}-{m[2]}{m[3] or ''}"),
     (rf"({NAME})\s+(\d+)", lambda m: f"{layer(m[1], REGISTRY) or m[1]}-{m[2]}"),
@@ -126,6 +127,7 @@ _OF_STATEMENTS = _known(
     ),
     # Names, and layers as functions of them.
     (rf"({NAME})\s*:\s*({STEP})", r"\2 as \1"),
+    (rf"({NAME})\s*([-+*])=\s*@?({NAME})", lambda m: _named(_SIGNS[m[2]], f"{m[1]} {m[3]}")),
     (rf"({NAME})\s*([-+*])\s*({NAME})", lambda m: _named(_SIGNS[m[2]], f"{m[1]} {m[3]}")),
     (rf"(@?{NAME}(?:\s*\+\s*@?{NAME})+)", lambda m: _named("add", m[1])),
     (rf"({STEP})\s*\+\s*({STEP})", r"\1; \2"),
@@ -148,6 +150,7 @@ _OF_STATEMENTS = _known(
 )
 # On the whole line.
 _OF_LINES = _known(
+    (r"(?:\d+[.)]|[-*])\s+([A-Za-z].*)", r"\1"),
     (r"(.*?)//(.*)", r"\1#\2"),
     (r"\"\"(?P<quoted>\"?)\s*(.*?)\s*\"\"(?P=quoted)", r"# \2"),
     (r"(.*?)/\*(.*?)\s*\*/\s*", r"\1#\2"),
@@ -220,6 +223,8 @@ def _called(statement: str, before: str) -> Iterator[str]:
     A tensor that was named `before` is what the first of them reads.
     """
     yield from translated(statement)
+    if len(layers := apart(statement)) > 1 and (steps := _steps(layers)):
+        yield steps
     assigned = _ASSIGNED.fullmatch(statement)
     value, named = (assigned[2], f" as {assigned[1]}") if assigned else (statement, "")
     for source, steps in chained(value):
@@ -241,9 +246,14 @@ def _listed(text: str, at: int) -> Iterator[Change]:
     if not found or end < 0:
         return
     layers = apart(text[found.end() : end].strip().removeprefix("[").removesuffix("]"))
+    if steps := _steps(layers):
+        yield at, end + 1, steps
+
+
+def _steps(layers: list[str]) -> str:
+    """Layers of another library as steps, one behind another; empty where one of them is none."""
     steps = [next(chained(item), ("", ""))[1] for item in layers]
-    if steps and all(steps):
-        yield at, end + 1, "; ".join(steps)
+    return "; ".join(steps) if all(steps) else ""
 
 
 def _commented(text: str, at: int) -> Iterator[Change]:

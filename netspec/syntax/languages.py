@@ -19,6 +19,8 @@ _LANGUAGES: tuple[tuple[str, tuple[str, ...], str], ...] = (
             r"\bsuper\(",
             r"^[ \t]*\w+\.add\(",
             r"^[ \t]*\w+\s*=\s*(?:[\w.]*\.)?Sequential\(",
+            r"^[ \t]*\w+\s*=\s*(?:F|gluon|hk|jax|keras|L|layers|mx|nn|nnx|slim|tf|torch)\.[\w.]+\(",
+            r"[(,]\s*(?:data|inputs|name|scope)\s*=\s*[\"'\w]",
         ),
         "`nn.Conv2d(3, 64, 3, padding=1)` is the step `conv3-64(pad=1)`, and steps follow one another; "
         "`netspec import` reads the exported model",
@@ -46,6 +48,38 @@ _LANGUAGES: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "follow one another",
     ),
     (
+        "LaTeX",
+        (
+            r"\\(?:begin|end)\{",
+            r"\\(?:times|cdot|left|right|hline|toprule|midrule|text\w+|mathrm|multirow)(?![a-zA-Z])",
+            r"\$[^$\n]+\$",
+            r"(?<!\\)&[^&\n]*(?<!\\)(?:&|\\\\)",
+        ),
+        "`$3\\times3$, 64, stride 2` is the step `conv3-64/2`, and a matrix of rows `$\\times 3$` is a "
+        "repeat: `for i in 1..3 { conv1-64; conv3-64 }`",
+    ),
+    (
+        "a drawing in TikZ",
+        (
+            r"\\pic\s*\[",
+            r"\{\s*(?:Box|RightBandedBox|Ball)\s*=\s*\{",
+            r"\\(?:draw|node|path|fill)\b",
+            r"\bat\s*\([\w.-]+\)",
+            r"^[ \t]*to_\w+\(",
+        ),
+        "a picture is made of the steps: write `conv3-64; maxpool2`, and `netspec draw net.ns --style "
+        "volumes` draws them as slabs",
+    ),
+    (
+        "a table of Markdown",
+        (
+            r"^[ \t]*\|.*\|[ \t]*$",
+            r"^[ \t]*\|?[ \t]*:?-{3,}:?[ \t]*\|",
+            r"\A(?:.*\n)?[ \t]*\|[^\n|]+\|[^\n|]+\|[ \t]*\n[ \t]*\|[^\n|]+\|[^\n|]+\|",
+        ),
+        "each row is a step: `| conv1 | 7x7, 64, stride 2 |` is `conv7-64/2 as conv1`",
+    ),
+    (
         "YAML",
         (
             r"^\w+\s*:\s*(?:#.*)?$",
@@ -62,14 +96,20 @@ _LANGUAGES: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "a net is written as steps, one after another: `conv3-64; relu`",
     ),
 )
+# Languages none of whose lines are a slip of ours: one mistake is enough to ask for them.
+_APART = frozenset({"LaTeX", "a drawing in TikZ", "a table of Markdown"})
+# Mistakes from which on a text may be one that slips can lead to as well.
+_FOREIGN = 2
 # How much of a text is looked at.
 _LOOKED_AT = 20_000
 
 
-def other_language(text: str) -> OtherLanguage | None:
-    """What a text that could not be read is written in, where that is plain."""
+def other_language(text: str, mistakes: int) -> OtherLanguage | None:
+    """What a text that could not be read, and has so many mistakes, is written in, where that is plain."""
     seen = text[:_LOOKED_AT]
-    for name, patterns, advice in _LANGUAGES:
+    for name, patterns, advice in _LANGUAGES if mistakes else ():
+        if mistakes < _FOREIGN and name not in _APART:
+            continue
         if sum(bool(re.search(pattern, seen, re.M)) for pattern in patterns) > 1:
             return OtherLanguage(name, advice)
     return None

@@ -25,6 +25,7 @@ from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Source, Span
 from netspec.foundation.records import record
 from netspec.syntax.lookalikes import advice as advice_on
+from netspec.syntax.lookalikes import is_elsewhere, plain
 from netspec.syntax.terminals import Terminals, Word, lexeme
 
 _FORBIDDEN = re.compile(
@@ -96,6 +97,8 @@ class Lexer:
     _newline: bool = False
     # Closing brackets whose opening one was given up: they are not reported as well.
     _forgiven: dict[str, int] = field(default_factory=lambda: {")": 0, "]": 0, "}": 0})
+    # The line that was last complained about, and the characters in it that were.
+    _told: tuple[int, set[str]] = field(default_factory=lambda: (-1, set()))
 
     def report(self, problem: type[Problem], start: int, end: int, *facts: object) -> None:
         """Adds a problem at characters `start` to `end`; of a bracket only where none is yet.
@@ -317,10 +320,21 @@ class Lexer:
             quoted = _QUOTED.match(self.source.text, end)
             end = quoted.end() if quoted else end
             advice = "words stand without quotes, texts in double ones"
-        if not _FORBIDDEN.match(text):
+        if not _FORBIDDEN.match(text) and self._is_new(text, start):
             named = f"`{text}` (U+{ord(text):04X})"
             self.report(IllegalCharacter, start, end, named, advice)
         return end if text == "'" else self._end_of_bad(start)
+
+    def _is_new(self, char: str, at: int) -> bool:
+        """Whether a character is not reported yet on this line, or no edit mends all of them there."""
+        if not (char == "'" or plain(char) or is_elsewhere(char)):
+            return True
+        line = self.source.text.rfind("\n", 0, at)
+        if self._told[0] != line:
+            self._told = line, set()
+        new = char not in self._told[1]
+        self._told[1].add(char)
+        return new
 
     def _end_of_bad(self, start: int) -> int:
         """Where the characters that begin nothing end: however many, they are one mistake."""

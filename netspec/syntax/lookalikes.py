@@ -29,6 +29,8 @@ _ELSEWHERE = {
     "\\": "a step goes on at the next line only in parentheses",
 }
 _TEXT_OR_COMMENT = re.compile(r'"[^"\n]*"|#[^\n]*')
+# A sign of times behind a step, which has a number of copies behind it.
+_COPIES = re.compile(r"((?:-\w+(?:/\w+)?|[)}\]]))\s*[×✕✖⨉]\s*(?=\d)")
 _ARROW = re.compile(r"(?<!\s)\s*[→⇒➔➜⟶]\s*")
 
 
@@ -68,5 +70,6 @@ def plainly(text: str) -> str:
 
 def _plain(text: str) -> str:
     return "".join(
-        char if char.isascii() else plain(char) or char for char in _ARROW.sub("; ", text)
+        char if char.isascii() else plain(char) or char
+        for char in _COPIES.sub(r"\1 x", _ARROW.sub("; ", text))
     )

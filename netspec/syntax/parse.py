@@ -42,8 +42,6 @@ _OPERATORS = frozenset(
     {"PLUS", "MINUS", "STAR", "SLASH", "FLOORDIV", "PERCENT", "POWER", "COMPARE"}
     | {"AND", "OR", "NOT", "IF"}
 )
-# Mistakes from which on a text may be another language's.
-_FOREIGN = 2
 _WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -79,7 +77,7 @@ def parse(source: Source, collector: Collector, limits: Limits = DEFAULT) -> ast
 
 def _tell_as_one(collector: Collector, before: int, source: Source) -> None:
     """Puts one message in place of those of a source that is another language's text."""
-    if len(collector.kept) - before >= _FOREIGN and (problem := other_language(source.text)):
+    if problem := other_language(source.text, len(collector.kept) - before):
         collector.since(before, problem)
 
 

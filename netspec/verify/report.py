@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from netspec.analysis.text_layout import broken
 from netspec.diagnostics.messages.backends import NothingVerified, ResultsDiffer, Unsteady
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.records import Diagnostic, Label, Problem
@@ -14,6 +15,8 @@ from netspec.graph.checked import Node
 
 # A mistake moves outputs by far more than rounding; outputs that move less cannot show one.
 LEAST_RESPONSE = 1e-4
+# How long a line of a report may be.
+_WIDEST = 80
 
 
 @record
@@ -207,7 +210,8 @@ class Report:
         if self.culprit:
             wrong = self.culprit
             lines.append(f"  first wrong layer: {wrong.layer} ({wrong.operator}) at {wrong.place}")
-        lines.append("  " + ", ".join(f"{name} {version}" for name, version in self.versions))
+        said = ", ".join(f"{name} {version}" for name, version in self.versions)
+        lines += broken(f"  {said}", _WIDEST, 4)
         return "\n".join(lines)
 
     def metadata(self) -> dict[str, str]:

@@ -82,7 +82,7 @@ def _at(graph: Graph, images: list[Node], height: int | str, width: int | str) -
     from netspec.elaborate.build import build
 
     inputs = tuple(f"{node.path}:{node.types[0].shape[0]}x{height}x{width}" for node in images)
-    return build(graph.source, dict(graph.parameters), inputs)
+    return build(graph.source, dict(graph.parameters), inputs, mend=False)
 
 
 def _same_layers(one: Graph, other: Graph) -> bool:

@@ -61,8 +61,9 @@ def test_a_run_names_its_provider_and_its_outputs(model):
         (X.astype(">f4"), "byte order"),
         (X.astype(np.uint8), "uint8"),
         (X.astype(complex), "complex"),
-        (X.astype(object), "object"),
-        (X.astype("U1"), "<U1"),
+        (X.astype(object), "it holds objects that are no numbers"),
+        (X.astype("U1"), "it holds text, the model takes float32"),
+        (np.array([b"x"]), "it holds bytes"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused_by_name(model, value, says):

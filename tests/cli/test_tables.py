@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from support.terminals import netspec, on_a_terminal
@@ -58,3 +59,39 @@ def test_the_list_has_exact_figures_as_json():
 @pytest.mark.parametrize("words", [("--flat",), ("resnet18",)])
 def test_depth_is_for_one_net_s_table_of_blocks(words):
     assert netspec("summary", "lenet5", "--depth", "1", *words).returncode == 2
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "120"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "NS851"),
+        ("diff", "resnet50", "googlenet"),
+        ("diff", "resnet18", "resnet34"),
+        ("summary", "lenet5", "--explain", "conv1"),
+        ("summary", "googlenet", "--explain", "inception3a"),
+    ],
+)
+def test_sentences_are_no_longer_than_columns_says_and_lose_no_word(
+    words: tuple[str, ...], columns: str
+) -> None:
+    text = netspec(*words, COLUMNS=columns).stdout
+    assert widest(text) <= int(columns)
+    whole = netspec(*words, COLUMNS="2000").stdout
+    assert "".join(text.split()) == "".join(whole.split())
+
+
+def test_a_change_is_a_line_in_a_pipe_and_wrapped_in_colour_on_a_terminal() -> None:
+    nets = "diff", "resnet50", "googlenet"
+    assert widest(netspec(*nets).stdout) > 120
+    shown = on_a_terminal(*nets, stream="stdout", TERM="xterm")
+    plain = re.sub(r"\x1b\[\d+m", "", shown)
+    assert shown != plain
+    assert widest(plain) <= 72
+    # Each line ends in no colour, so that a pager may begin at any of them.
+    assert all(line.count("\x1b") % 2 == 0 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("words", [("--help",), ("verify", "lenet5")])
+def test_what_has_no_table_fits_80_columns_too(words: tuple[str, ...]) -> None:
+    assert widest(netspec(*words, COLUMNS="80").stdout) <= 80

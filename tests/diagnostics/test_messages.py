@@ -352,6 +352,7 @@ def test_an_order_that_is_likely_meant_is_no_warning(step: str) -> None:
         ("1x3x64x64", "3x64x64"),
         ("8x32x32x3", "3x32x32"),
         ("1x28x28x1", "1x28x28"),
+        ("28x28", "1x28x28"),
     ],
 )
 def test_channels_that_stand_last_are_a_warning_even_where_it_builds(
@@ -369,6 +370,11 @@ def test_channels_that_stand_last_are_a_warning_even_where_it_builds(
 )
 def test_sizes_that_are_likely_meant_are_no_warning(sizes: str) -> None:
     assert not misread(build(Source("net.ns", f"input {sizes}\nrelu\n")))
+
+
+@pytest.mark.parametrize("text", ["64x64\nfc-8", "64x100\nconv3-8", "4x4\nconv3-8"])
+def test_two_sizes_are_a_sequence_unless_a_window_runs_over_a_square(text: str) -> None:
+    assert not misread(build(Source("net.ns", f"input {text}\n")))
 
 
 def test_no_shipped_net_is_doubted() -> None:

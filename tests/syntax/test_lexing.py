@@ -157,7 +157,22 @@ def test_a_number_that_netspec_cannot_hold_is_told(fits: str, more: str) -> None
 
 def test_what_is_no_word_ends_where_a_text_begins() -> None:
     assert [(code, start) for code, _, start in read('relu ?"a')[1]] == [("NS101", 5), ("NS103", 6)]
-    assert [code for code, *_ in read("relu ??é?é; tanh ?")[1]] == ["NS101", "NS101"]
+    assert [code for code, *_ in read("relu ??é?é; tanh é")[1]] == ["NS101", "NS101"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("conv3-8×2; conv3-8×3", [7]),
+        ("conv3-8×2\nconv3-8×3", [7, 17]),
+        ("f(a='b'); f(a='c')", [4]),
+        ("relu ?; tanh &", [5, 13]),
+        # Each is deleted by itself.
+        ("• relu; • tanh", [0, 8]),
+    ],
+)
+def test_a_sign_that_one_edit_mends_is_told_once_on_a_line(text: str, told: list[int]) -> None:
+    assert [start for _, _, start in read(text)[1]] == told
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from netspec.analysis.difference.compare import compare
 from netspec.analysis.difference.record import Change, Found, Tensors
 from netspec.analysis.quantities import grouped
+from netspec.analysis.text_layout import broken
 from netspec.diagnostics.source import Span
 from netspec.graph.checked import Graph
 from netspec.sizes.dims import Dim
@@ -16,6 +18,8 @@ _COLOURS = {"+": "\x1b[32m", "-": "\x1b[31m", "~": "\x1b[33m"}
 _DIM, _RESET = "\x1b[2m", "\x1b[0m"
 # Names of tensors that are listed; the others are counted.
 _MOST_NAMES = 6
+# What goes on below stands further in than the effects of a change.
+_FURTHER = 6
 
 
 class Difference(Found):
@@ -32,25 +36,35 @@ class Difference(Found):
         word = "change" if count == 1 else "changes"
         return f"<Difference of {self.a.name} and {self.b.name}: {count} {word}>"
 
-    def to_text(self, color: bool = False) -> str:
-        """One line for each change with its place, its effects below, then the totals."""
+    def to_text(self, color: bool = False, width: int | None = None) -> str:
+        """One line for each change with its place, its effects below, then the totals.
+
+        What is longer than `width` goes on below, further in; only a path breaks no line.
+        """
+        return "\n".join(line for text in self._lines(color, width) for line in text) + "\n"
+
+    def _lines(self, color: bool, width: int | None) -> Iterator[list[str]]:
+        """Each line of the text, as those that it takes."""
         first, second = self.a.source.name, self.b.source.name
         if not self.changes:
             same = f"{first} and {second} compute the same"
             # Whoever renames a step renames its weights.
             renamed = _weights(self.tensors) if self.tensors.verdict != "load" else []
-            return "\n".join([same, *self._noted(), *renamed]) + "\n"
-        lines = [f"{first} → {second}", *self._noted()]
+            yield from (_broken(line, width) for line in (same, *self._noted(), *renamed))
+            return
+        for line in (f"{first} → {second}", *self._noted()):
+            yield _broken(line, width)
         for change in self.changes:
             sign, words = _said(change)
             place = f"({change.place})"
-            if color:
-                sign, place = f"{_COLOURS[sign]}{sign}", f"{_RESET}{_DIM}{place}{_RESET}"
-            lines.append(f"{sign} {words} {place}")
+            lines = _broken(f"{sign} {words} {place}", width)
+            yield _coloured(lines, sign, place) if color else lines
             if change.kind == "moved" and change.old is not None:
-                lines.append(f"    from {change.old}")
-            lines += [f"    {effect}" for effect in change.effects]
-        return "\n".join([*lines, "", *self._totals()]) + "\n"
+                yield _broken(f"    from {change.old}", width)
+            for effect in change.effects:
+                yield _broken(f"    {effect}", width)
+        for line in ("", *self._totals()):
+            yield _broken(line, width)
 
     def _noted(self) -> list[str]:
         return [f"({self.note})"] if self.note else []
@@ -96,6 +110,22 @@ def difference(a: Graph, b: Graph, *, starts: bool = True) -> Difference:
 
 
 # --- text
+
+
+def _broken(line: str, width: int | None) -> list[str]:
+    """A line as those that it takes; what goes on is further in than where it began."""
+    if width is None:
+        return [line]
+    return broken(line, width, len(line) - len(line.lstrip()) + _FURTHER)
+
+
+def _coloured(lines: list[str], sign: str, place: str) -> list[str]:
+    """The lines of a change in the colour of its sign, their end faint where it is the place."""
+    shown = [f"{_COLOURS[sign]}{line}{_RESET}" for line in lines]
+    if lines[-1].endswith(place):
+        words = lines[-1].removesuffix(place)
+        shown[-1] = f"{_COLOURS[sign]}{words}{_RESET}{_DIM}{place}{_RESET}"
+    return shown
 
 
 def _said(change: Change) -> tuple[str, str]:

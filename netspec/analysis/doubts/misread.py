@@ -7,7 +7,7 @@ before them. What is built then is a net, and not the one that was meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from netspec.analysis.doubts.unread import unread
 from netspec.diagnostics.messages.names import OrderDoubted
@@ -15,6 +15,7 @@ from netspec.diagnostics.messages.shapes import SizesDoubted
 from netspec.diagnostics.records import Diagnostic
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.source import Input
+from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import batch_first, channels_last
 
 _IN_ORDER = re.compile(r"(\w+)\(\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*(\d+)\s*)?[,)]")
@@ -34,13 +35,18 @@ def misread(graph: Graph) -> tuple[Diagnostic, ...]:
     """A warning for each place that is likely to be meant otherwise."""
     found = {}
     for node in graph.nodes:
-        problem = next(_doubts(node), None)
+        problem = next(_doubts(node, graph), None)
         if problem is not None and node.span.source == graph.source:
             found[node.span] = Diagnostic(problem, node.span, warning=True)
     return tuple(found.values())
 
 
-def _doubts(node: Node) -> Iterator[OrderDoubted | SizesDoubted]:
+def _is_plane(sizes: Sequence[Dim]) -> bool:
+    """Whether these are the height and the width of an image, as it seems."""
+    return len(sizes) == 2 and sizes[0] == sizes[1] and isinstance(sizes[0], int) and sizes[0] > 4
+
+
+def _doubts(node: Node, graph: Graph) -> Iterator[OrderDoubted | SizesDoubted]:
     if isinstance(node.op, Input):
         sizes = node.types[0].shape
         if moved := channels_last(sizes):
@@ -50,6 +56,10 @@ def _doubts(node: Node) -> Iterator[OrderDoubted | SizesDoubted]:
             count = "1 channel" if sizes[0] == 1 else f"{sizes[0]} channels"
             order = f"{count}, of {'x'.join(map(str, sizes[1:]))}"
             yield SizesDoubted("x".join(map(str, sizes)), order, "x".join(map(str, moved)))
+        elif _is_plane(sizes) and any(vars(n.op).get("kernel") for n in graph.consumers[node]):
+            # A window over a row of places is rarely meant where the channels are as many as these.
+            order = f"{sizes[0]} channels, of {sizes[1]} in a row"
+            yield SizesDoubted("x".join(map(str, sizes)), order, f"1x{sizes[0]}x{sizes[1]}")
         return
     given = vars(node.op)
     found = _IN_ORDER.match(node.span.text)

@@ -181,9 +181,17 @@ def _is_utf_8(text: str) -> bool:
 
 def table_width() -> int:
     """The columns that a table has: what COLUMNS says, the terminal's, or 120 where it is none."""
+    return line_width() or 120
+
+
+def line_width() -> int | None:
+    """How long a line of text may be: as COLUMNS says, or the terminal; None where there is neither.
+
+    A line that goes into a pipe stays whole, for whoever looks for something in it.
+    """
     if os.environ.get("COLUMNS", "").isdecimal() or sys.stdout.isatty():
         return max(20, shutil.get_terminal_size((120, 24)).columns)
-    return 120
+    return None
 
 
 def has_colour() -> bool:

@@ -108,7 +108,7 @@ def states(view: View, style: str) -> list[State]:
 
 class _Search:
     def __init__(self, view: View, style: str) -> None:
-        self.view, self.style = view, style
+        self.view, self.style = replace(view, memory={}), style
         self.draw: Callable[[View], Scene] = flow if style == "flow" else folded
         self.places = _places(outline(view.graph))
         self.blocks = list(blocks_of(structure(view.graph), heads=True))

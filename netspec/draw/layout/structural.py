@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import TypeVar
 
 from netspec.draw.layout.abreast import folded_over
 from netspec.draw.layout.arcs import chain_with_arcs
@@ -63,6 +65,7 @@ from netspec.sizes.dims import Dim
 
 FORK = 15.0
 _LEAST = 200.0
+T = TypeVar("T")
 
 
 @record
@@ -110,6 +113,17 @@ class Layout:
 
     def element(self, element: Element, width: float = 0.0) -> Piece:
         """The piece of one element; at the net's own level boxes are at least `width` wide."""
+        return self._kept("element", element, width, lambda: self._element(element, width))
+
+    def _kept(self, what: str, element: Element, choice: object, make: Callable[[], T]) -> T:
+        """What is made of an element, once for all views with a memory that open the same in it."""
+        if self.view.memory is None:
+            return make()
+        opened = self.view.opened_in(element)
+        key = (what, element, choice, self.depth, self.alone, self.turns, opened)
+        return self.view.kept(key, make)
+
+    def _element(self, element: Element, width: float) -> Piece:
         match element:
             case Step() if self.view.is_shown(element):
                 return parts_card(element, self.view, self.view.label(element))
@@ -196,6 +210,9 @@ class Layout:
 
     def series(self, series: Series, *, turns: bool = False) -> Piece:
         """A series inside something else, as one piece; one that `turns` need not end below its beginning."""
+        return self._kept("series", series, turns, lambda: self._series(series, turns))
+
+    def _series(self, series: Series, turns: bool) -> Piece:
         if not series.items:
             return Piece(0, 0, 0, lambda x, y: [])
         found = lattice(series, self, self.view.graph, alone=self.alone)
@@ -251,6 +268,9 @@ class Layout:
 
         `copy` is the first of those that the element stands for.
         """
+        return self._kept("maps", element, copy, lambda: self._maps(element, copy))
+
+    def _maps(self, element: Element, copy: Element | None) -> frozenset[str]:
         match element:
             case Step():
                 found = {resolution(element.type)}
