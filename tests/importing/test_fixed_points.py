@@ -86,6 +86,28 @@ KINDS = {
         "input 6x5\nattention(3, kv_heads=1, causal=yes, within=2)",
         "kv_heads=1, causal=yes, within=2",
     ),
+    "branches of which one has an axis of one place more": (
+        "input 24x10\nfc-24(over=channels) as x; reshape((3, 8, 10)); transpose((1, 0, 2))\n"
+        "fc-8(over=channels); split(2) as u, v\n"
+        "for part in [@u, @v] { | @part; over_channels(sum); sigmoid; reshape((3, -1)) } as a, b\n"
+        "@b; bn; mul(@a); reshape((3, -1, 1)) as c\n"
+        "@x; relative(3, buckets=32, most=80); mul(@c) as s; @x; residual { attention(3, scores=@s) }",
+        "bn | ",
+    ),
+    "a name of a layer that a file writes as several steps": (
+        "input 16x6x6\ndefault conv(bias=no, norm=layernorm)\n"
+        "block small { dwconv3(pad=same) }\nsmall as query; @input; small as key; @input; small\n"
+        "attend(2, @query, @key)",
+        "dwconv3 as query",
+    ),
+    "a name of a block that is repeated": (
+        "input 8x32x32\n"
+        "block narrow { residual { dwconv3(pad=same); gelu; conv1-C; conv3-C(pad=same) }; maxpool2 }\n"
+        "block looked(n) { narrow x(n) }\n"
+        "narrow; relu; looked(2) as query; gap as y; fc-8; mul(@y) as z\n"
+        "@query; mul(@z); mul(@y); conv1-8; narrow",
+        "x2 as query",
+    ),
     "one tensor as two outputs": (
         "input 6x5\nsplit(2) as s; { | relu | identity } as t\noutput s, t",
         "output s1, s2, t1",

@@ -424,13 +424,19 @@ class Writer:
     def _met(self, large: View, small: View) -> tuple[View, View] | None:
         """Two views of the same atoms, or one of some of the other's, whose values lie in one order then.
 
-        It is that of the larger, or of the earlier: what flows on around a branch stays as it is.
+        It is that of the larger, or of the earlier: what flows on around a branch stays as it is. Of two
+        branches it is that of fewer axes, where that is all: which of them a file has first says nothing.
         """
         held = set(flat(small.base))
         if not large.base[0] or large.base[0] != small.base[0] or copies(large) or copies(small):
             return None
         if held == set(flat(large.base)):
-            if self.earlier(large.wire, small.wire):
+            keeps = self.earlier(large.wire, small.wire)
+            fewer = len(small.base) - len(large.base)
+            if fewer and flat(large.base) == flat(small.base):
+                before, after = (large, small) if keeps else (small, large)
+                keeps = keeps if self._leads(before.wire, after.wire) else fewer > 0
+            if keeps:
                 return large, self.arranged(small, large.base)
             return self.arranged(large, small.base), small
         target = tuple(axis if set(axis) <= held else () for axis in large.base)
@@ -441,6 +447,18 @@ class Writer:
         if one.step is None or other.step is None:
             return one.step is None
         return self._when[id(one.step)] <= self._when[id(other.step)]
+
+    def _leads(self, one: Wire, other: Wire) -> bool:
+        """Whether a value is made of one that is there before it."""
+        waiting, seen = [other], set[int]()
+        while waiting:
+            wire = waiting.pop()
+            if wire is one:
+                return True
+            if id(wire) not in seen and wire.step is not None and self.earlier(one, wire):
+                waiting += (*wire.step.inputs, *wire.step.named.values())
+            seen.add(id(wire))
+        return False
 
     def _straight(self, view: View, order: Sequence[int]) -> View:
         """The view on a value whose axes are the view's in this order, that of the samples first."""
