@@ -462,6 +462,7 @@ class Writer:
 
     def _straight(self, view: View, order: Sequence[int]) -> View:
         """The view on a value whose axes are the view's in this order, that of the samples first."""
+        view = self.parts.settled(view, everything=True)
         wanted = view.moved(order)
         if view.base[0] or wanted.axes[0]:
             self.plain(wanted)

@@ -46,8 +46,8 @@ def affine_grid(writer: Writer, node: Node) -> View:
 
 
 def whole(writer: Writer, node: Node, rows: View, wire: Wire) -> View:
-    """The view of a value as it stands, its rows being those of another."""
-    return writer.whole(wire, rows.base[0])
+    """The view of a value as it stands, its rows being those of another as the file has it."""
+    return writer.whole(wire, rows.axes[0])
 
 
 def roi_align(writer: Writer, node: Node) -> View:
