@@ -108,6 +108,16 @@ KINDS = {
         "@query; mul(@z); mul(@y); conv1-8; narrow",
         "x2 as query",
     ),
+    "heads that share a layer": (
+        "input 8x6x6\nblock pooled(n) { split(n) as xs; for x in @xs { | dwconv3(pad=same); bn }; concat }\n"
+        "fc-8(over=channels); pooled(4); relu; pooled(2); relu; pooled(2)",
+        "for one in @",
+    ),
+    "parts that share layers and read what others do": (
+        "input 6x8\nconv1-4(act=relu) as a; conv1-8(act=sigmoid); split(2) as xs\n"
+        "for x in @xs { | mul(@a); deconv4-1/2 }; concat",
+        "for one in @xs { | mul(@maps); deconv4-1/2 }; concat",
+    ),
     "one tensor as two outputs": (
         "input 6x5\nsplit(2) as s; { | relu | identity } as t\noutput s, t",
         "output s1, s2, t1",

@@ -14,6 +14,7 @@ from netspec.importing.structure.stages import BLOCK, STAGE, alone
 from netspec.importing.structure.terms import (
     FOR,
     IDENTITY,
+    ONE,
     RESIDUAL,
     SIZES,
     WINDOWS,
@@ -58,7 +59,7 @@ _NOUNS = {
     "vectors": {"embedding", "position", "token"},
     "states": {"lstm", "gru", "rnn"},
     "piece": {"slice", "pick", "crop"},
-    "parts": {"partition"},
+    "parts": {"partition", "split"},
     "order": set(_ORDERING),
     "last": {FOR},
     "start": {IDENTITY},
@@ -107,6 +108,7 @@ class Names:
             RESIDUAL,
             STAGE,
             WINDOWS,
+            ONE,
         }
         # The last node in each scope, which gives what the scope gives.
         self.last = {
