@@ -118,6 +118,11 @@ KINDS = {
         "for x in @xs { | mul(@a); deconv4-1/2 }; concat",
         "for one in @xs { | mul(@maps); deconv4-1/2 }; concat",
     ),
+    "offsets that share rows up to one less than a power of two": (
+        "input 8xT\nparameter(8x128) as p; @input; layernorm\n"
+        "relative_scores(2, @p, back=yes, far=64, most=511)",
+        "most=511",
+    ),
     "one tensor as two outputs": (
         "input 6x5\nsplit(2) as s; { | relu | identity } as t\noutput s, t",
         "output s1, s2, t1",
