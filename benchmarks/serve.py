@@ -42,7 +42,7 @@ from tritonclient.grpc import model_config_pb2
 from tritonclient.utils import InferenceServerException
 
 import netspec
-from netspec.api import Net
+from netspec.api.net import Net
 from netspec.system.atomic import write_text
 from netspec.verify.samples import sample_inputs
 

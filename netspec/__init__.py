@@ -9,18 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from netspec.api import (
-        Net,
-        Picture,
-        Variants,
-        diff,
-        from_onnx,
-        from_torch,
-        load,
-        space,
-        sweep,
-        variants,
-    )
+    from netspec.api.models import diff, from_onnx, from_torch
+    from netspec.api.net import Net
+    from netspec.api.picture import Picture
+    from netspec.api.specs import Variants, load, space, sweep, variants
     from netspec.backends.torch.blocks import recompute_blocks, sharding_units
     from netspec.backends.torch.groups import param_groups
     from netspec.diagnostics.limits import Limits
@@ -35,23 +27,23 @@ _HOMES = {
     "Diagnostic": "netspec.diagnostics.records",
     "Graph": "netspec.graph.checked",
     "Limits": "netspec.diagnostics.limits",
-    "Net": "netspec.api",
+    "Net": "netspec.api.net",
     "NetspecError": "netspec.diagnostics.raised",
-    "Picture": "netspec.api",
-    "diff": "netspec.api",
+    "Picture": "netspec.api.picture",
+    "diff": "netspec.api.models",
     "format_text": "netspec.syntax.fmt",
-    "from_onnx": "netspec.api",
-    "from_torch": "netspec.api",
+    "from_onnx": "netspec.api.models",
+    "from_torch": "netspec.api.models",
     "load_ipython_extension": "netspec.embedding.notebook",
-    "load": "netspec.api",
+    "load": "netspec.api.specs",
     "param_groups": "netspec.backends.torch.groups",
     "recompute_blocks": "netspec.backends.torch.blocks",
     "sharding_units": "netspec.backends.torch.blocks",
     "shipped_names": "netspec.syntax.files",
-    "space": "netspec.api",
-    "sweep": "netspec.api",
-    "Variants": "netspec.api",
-    "variants": "netspec.api",
+    "space": "netspec.api.specs",
+    "sweep": "netspec.api.specs",
+    "Variants": "netspec.api.specs",
+    "variants": "netspec.api.specs",
 }
 
 __all__ = [

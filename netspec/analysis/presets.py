@@ -25,7 +25,8 @@ from netspec.ops.spatial.historic import TableConv
 from netspec.ops.spatial.pool import GlobalAvgPool
 from netspec.ops.spatial.sampling import GridSample
 from netspec.ops.spatial.upsample import Upsample
-from netspec.ops.vectors.attention import Attend, Attention
+from netspec.ops.vectors.attend import Attend
+from netspec.ops.vectors.attention import Attention
 from netspec.ops.vectors.product import MatMul
 from netspec.ops.vectors.recurrent import GRU, LSTM, RNN
 from netspec.sizes.dims import Dim

@@ -23,7 +23,8 @@ from netspec.ops.elementwise.arithmetic import Affine
 from netspec.ops.elementwise.functions import Exp
 from netspec.ops.elementwise.norm import BatchNorm, LayerNorm, RmsNorm
 from netspec.ops.spatial.pixels import PixelShuffle, PixelUnshuffle
-from netspec.ops.vectors.attention import Attention, Rotary
+from netspec.ops.vectors.attention import Attention
+from netspec.ops.vectors.rotary import Rotary
 from netspec.ops.vectors.sources import Parameter
 
 if TYPE_CHECKING:

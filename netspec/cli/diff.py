@@ -21,7 +21,7 @@ from netspec.cli.shared.progress import Progress
 
 if TYPE_CHECKING:
     from netspec.analysis.difference.difference import Difference
-    from netspec.api import Picture
+    from netspec.api.picture import Picture
     from netspec.graph.checked import Graph
 
 
@@ -96,7 +96,7 @@ def _compared(spec: str, options: Options) -> Graph | Path:
 
 
 def _picture(found: Difference, output: str, models: list[str]) -> Picture:
-    from netspec.api import Picture
+    from netspec.api.picture import Picture
     from netspec.draw.picture import ENDINGS, draw_difference
 
     form = Path(output).suffix.removeprefix(".").lower()

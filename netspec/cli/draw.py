@@ -86,7 +86,7 @@ def command(
     the entries that won ILSVRC from 2010 to 2017, with VGG's. With names depth shows the entries
     of those nets, or else their own top-5 errors, in the order given.
     """
-    from netspec.api import Picture
+    from netspec.api.picture import Picture
     from netspec.draw import draw
 
     form = _format_of(output, form)

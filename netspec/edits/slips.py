@@ -22,6 +22,8 @@ from netspec.sizes.shapes import image_first
 _SHORT = rf"{NAME}-\w+(?:/\w+)?(?:\([^()]*\))?"
 _SIZE = r"(?:\d+|[A-WYZ][a-wyzA-WYZ]*|-1|\?)"
 _INNER = r"(?:[^()]|\([^()]*\))*"
+# A word, or a function of values.
+_COMPUTED = rf"(?:{NAME}\({_INNER}\)|\w+)"
 _MERGES = r"(?:add|concat|sub|mul|div|mean|maximum|minimum)\b"
 _SIGNS = {"+": "add", "*": "mul", "-": "sub"}
 
@@ -53,6 +55,11 @@ def _arguments(found: re.Match[str]) -> str:
 
 def _repeated(found: re.Match[str]) -> str:
     return f"{found[4]} x{found[1] or found[2] or found[3]}"
+
+
+def _times(found: re.Match[str]) -> str:
+    step, count = found.groups()
+    return f"{step} x{count}" if count.isdigit() else f"{step} x({count})"
 
 
 def _counted(found: re.Match[str]) -> str:
@@ -88,7 +95,7 @@ _OF_STATEMENTS = _known(
     (r"(.*?),", r"\1"),
     # Repeats.
     (rf"(?:x(\d+)|(\d+)\s*x|(\d+)\s*\*)\s*({STEP})", _repeated),
-    (rf"({STEP})\s*\*\s*(\d+)", r"\1 x\2"),
+    (rf"({STEP})\s*(?:\*|\bx)\s*({_COMPUTED}(?:\s*[-+*/%]+\s*{_COMPUTED})*)", _times),
     (r"([a-z_]+\d*-\d+)x(\d+)", r"\1 x\2"),
     (r"(?:repeat|loop)\s+(\d+)", r"for i in 1..\1"),
     (
@@ -101,6 +108,7 @@ _OF_STATEMENTS = _known(
     (rf"({NAME})\s+(\d+)", lambda m: f"{layer(m[1], REGISTRY) or m[1]}-{m[2]}"),
     (rf"({NAME}(?:-\w+)?(?:/\w+)?)((?:-[a-z]+)+)", lambda m: f"{m[1]}{m[2].replace('-', '; ')}"),
     (r"(.*[-/])(\d+)([a-z]\w*)", r"\1(\2*\3)"),
+    (rf"(.*?\w[-/])({NAME}\({_INNER}\))(.*)", r"\1(\2)\3"),
     (r"(?:\w+\.)*Activation\(\s*[\"']?(\w+)[\"']?\s*\)", r"\1"),
     (r"(.*\bas\s+|net\s+)(\w+(?:-\w+)+)", lambda m: f"{m[1]}{m[2].replace('-', '_')}"),
     (rf"({_MERGES})((?:\s+@?{NAME}){{2,}})", lambda m: _named(m[1], m[2])),

@@ -19,7 +19,7 @@ from netspec.diagnostics.raised import Rejection
 from netspec.diagnostics.records import Label, Problem
 from netspec.diagnostics.source import Span
 from netspec.diagnostics.suggest import advised, closest
-from netspec.elaborate.evaluate import UnknownWord, evaluate
+from netspec.elaborate.evaluate import FUNCTIONS, UnknownWord, evaluate, no_function
 from netspec.elaborate.scope import Binding, Given, Poisoned, Scope
 from netspec.foundation.records import changed, record
 from netspec.ops.declare.operator import Operator
@@ -141,6 +141,8 @@ def unknown_name(word: Name, scope: Scope, meant: str = "`@{0}` or `@{0}.C`") ->
         advice = f"sizes that are computed are a list: `({', '.join(factors)})`"
     if name.rstrip("0123456789") in REGISTRY and name not in REGISTRY:
         advice = _STEPS
+    if name in FUNCTIONS:
+        advice = f"what is computed stands in parentheses: `conv3-({name}(...))`"
     return UnknownName(name, advice, unit.source.name)
 
 
@@ -148,6 +150,15 @@ def check_reference(value: Any, scope: Scope, extent: ast.Extent, meant: str = "
     """Raises Misplaced where a reference was meant: a word that names a step, without its `@`."""
     if isinstance(value, Name) and value.text in scope.names:
         raise Misplaced(unknown_name(value, scope, meant), extent)
+
+
+def check_functions(
+    values: Mapping[str, Any], extents: Mapping[str, ast.Extent], scope: Scope
+) -> None:
+    """Raises Rejection where a function stands without its arguments, as the `len` of `conv3-len(sizes)`."""
+    for name, value in values.items():
+        if isinstance(value, Name) and value.text in FUNCTIONS:
+            raise unknown_word(value, extents.get(name), scope)
 
 
 def layer_given(layer: Layer, extent: ast.Extent) -> Given:
@@ -210,7 +221,9 @@ def bind_operator(kind: type[Operator], given: Given, scope: Scope) -> BoundOper
             values[name], extents[name] = value, extent
         else:
             check_reference(value, scope, extent)
-            count = sum(not isinstance(v, Binding) for v, _ in given.positional)
+            check_functions(values, extents, scope)
+            count = sum(name in given.named for name in kind.order)
+            count += sum(not isinstance(v, Binding) for v, _ in given.positional)
             usage = kind.usage()
             if isinstance(value, Name) and not kind.order:
                 usage = f"a step is read with `@`: `@{value}`; {usage}"
@@ -302,17 +315,19 @@ def accepted(
         if isinstance(problem, BadValue) and extent:
             check_reference(value, scope, extent)
         if isinstance(problem, BadValue):
-            problem = BadArgument(*named, problem.expected, *_shown(value, problem))
+            problem = BadArgument(*named, problem.expected, *_shown(value, problem, param))
         raise misplaced(problem, value, extent, scope, "it is asked for here", labels) from None
 
 
 _OTHERS = {"true": "yes", "false": "no", "None": "none", "True": "yes", "False": "no"}
 
 
-def _shown(value: Any, problem: BadValue) -> tuple[str, str]:
+def _shown(value: Any, problem: BadValue, param: Param) -> tuple[str, str]:
     """A value as it was written, and advice on what is written elsewhere."""
     if isinstance(value, str):
         return f'"{value}"', "words and numbers stand without quotes"
+    if isinstance(value, Layer) and param.numeric:
+        return problem.value, no_function(value)
     if isinstance(value, Binding):
         advice = (
             "a step that reads a tensor takes it by itself, as `crop(@x)` does; its sizes are "
@@ -349,12 +364,12 @@ def bind_block(
             advice = advised(name, names, usage)
             raise _at(UnknownArgument(word, name, advice), given.extents.get(name))
         values[name] = value
-    free = [name for name in names if name not in values and name != "body"]
+    ordered = [name for name in names if name != "body"]
+    free = [name for name in ordered if name not in values]
+    count = len(ordered) - len(free) + len(given.positional)
     for value, extent in given.positional:
         if not free:
-            limit = len([name for name in names if name != "body"])
-            count = len(given.positional)
-            raise Misplaced(TooManyArguments(word, limit, count, usage), extent)
+            raise Misplaced(TooManyArguments(word, len(ordered), count, usage), extent)
         name = free.pop(0)
         values[name], extents[name] = value, extent
     bound: dict[str, Any] = {}

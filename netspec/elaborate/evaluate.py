@@ -277,8 +277,15 @@ def _operand(value: Any, sign: str) -> Any:
     if isinstance(value, Name):
         raise UnknownWord(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Formula):
-        raise Rejection(BadArithmetic(show(value), f"`{sign}` needs numbers"))
+        raise Rejection(BadArithmetic(show(value), no_function(value) or f"`{sign}` needs numbers"))
     return value
+
+
+def no_function(value: Any) -> str:
+    """What is said of a call where a number is needed: no function has its name, so it is a layer."""
+    if not isinstance(value, Layer):
+        return ""
+    return f"`{value.name}` is none of the functions: {', '.join(FUNCTIONS)}"
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,9 @@ from html import escape
 from inspect import signature
 from typing import Any
 
-from netspec.api import Net, Picture, framed, load
+from netspec.api.net import Net
+from netspec.api.picture import Picture, framed
+from netspec.api.specs import load
 from netspec.diagnostics.arguments import BadChoice, refuse_unknown
 from netspec.diagnostics.messages.draw import UnknownChoice
 from netspec.draw import draw

@@ -9,7 +9,7 @@ from keyword import iskeyword
 from typing import Any
 
 from netspec.analysis.doubts.misread import warnings_of
-from netspec.api import Net
+from netspec.api.net import Net
 from netspec.diagnostics.arguments import BadChoice, refuse_unknown
 from netspec.diagnostics.messages.draw import UnknownChoice
 from netspec.diagnostics.render import render

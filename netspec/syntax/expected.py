@@ -141,7 +141,8 @@ def expectation(choices: Iterable[str], token: Token, word: str = "") -> tuple[s
     if "_SEP" in kinds and (advice := unspelt(str(token)) or unspelt(word)):
         return "the end of the step", advice
     if "_SEP" in kinds and token.type == "NAME" and token == "x":
-        return "the end of the step", "a repeat is written without a space: `conv3-64 x3`"
+        computed = "and computed in parentheses: `conv3-64 x(n)`"
+        return TWO_STEPS[0], f"a repeat is written without a space: `conv3-64 x3`, {computed}"
     joins = token.type in ("COMMA", "INT") and "_SEP" in kinds
     if joins and kinds <= {"_SEP", "NAME", "$END"}:
         return "the end of the step", "sizes are joined by x: `3x224x224`"

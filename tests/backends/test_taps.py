@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from netspec.api import Net
+from netspec.api.net import Net
 from netspec.backends.onnx.compile import compile_graph, prepared
 from netspec.backends.onnx.options import FileOptions
 from netspec.backends.runtime import Session

@@ -16,7 +16,7 @@ import torch
 from numpy.random import default_rng
 
 import netspec
-from netspec.api import Net
+from netspec.api.net import Net
 from netspec.backends.torch.modules import to_module
 from netspec.checkpoints import load
 from netspec.checkpoints.joined import is_by_head

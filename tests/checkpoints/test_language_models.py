@@ -9,7 +9,7 @@ import pytest
 from numpy.random import default_rng
 
 import netspec
-from netspec.api import Net
+from netspec.api.net import Net
 from netspec.checkpoints import load
 from netspec.diagnostics.raised import NetspecError
 

@@ -376,7 +376,7 @@ def test_the_loss_of_a_head_is_a_parameter_like_others(arguments: str, loss: flo
         ("(loss=many)", "`many` is not a parameter or index here"),
         ("(loss=1e99)", "a number that float32 can hold"),
         ("(loss=1, loss=2)", "`head aux` gets loss twice"),
-        ("(1, 2)", "`head aux` got 2 values in order, it takes at most 1"),
+        ("(1, 2)", "too many values in order for `head aux`: 2, it takes 1"),
     ],
 )
 def test_what_is_no_loss_is_refused(arguments: str, says: str) -> None:

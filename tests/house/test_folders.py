@@ -1,4 +1,4 @@
-"""The plan can be seen: front doors at the root, and folders that a reader can take in."""
+"""The plan can be seen: a door at the root, and folders that a reader can take in."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ PACKAGE = ROOT / "netspec"
 MOST = 21
 
 
-def test_at_the_root_are_front_doors_and_folders() -> None:
+def test_at_the_root_are_folders_alone() -> None:
     files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
-    assert files == {"__init__.py", "__main__.py", "api.py", "py.typed"}
+    assert files == {"__init__.py", "__main__.py", "py.typed"}
 
 
 def test_no_folder_holds_more_than_can_be_seen() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from netspec.api import Net
+from netspec.api.net import Net
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
 from netspec.serving.declared import declared

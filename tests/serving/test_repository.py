@@ -15,7 +15,7 @@ import pytest
 from support.triton_schema import parse
 
 from netspec.analysis.preprocessing import preprocessings
-from netspec.api import Net
+from netspec.api.net import Net
 from netspec.backends.images import normalised
 from netspec.backends.onnx.options import FileOptions
 from netspec.diagnostics.raised import NetspecError

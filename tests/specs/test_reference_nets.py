@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from netspec.api import Net
+from netspec.api.net import Net
 from netspec.elaborate.build import build
 from netspec.syntax.files import read_spec
 

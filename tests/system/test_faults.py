@@ -13,7 +13,7 @@ import pytest
 from support.faults import ERRORS, faults
 
 import netspec
-from netspec.api import Net
+from netspec.api.net import Net
 from netspec.backends.onnx.data import data_files
 from netspec.backends.onnx.file import write
 from netspec.backends.onnx.guard import check_model

@@ -105,7 +105,7 @@ class RepeatedArgument(Problem):
 
 class TooManyArguments(Problem):
     code = "NS213"
-    title = "`{op}` got {count} values in order, it takes at most {limit}"
+    title = "too many values in order for `{op}`: {count}, it takes {limit}"
     help = "{usage}"
     explain = (
         "Values without a name fill the step's parameters in the order of the usage line; there are "

@@ -1,4 +1,4 @@
-"""Attention over the steps of a sequence or the places of a map."""
+"""Attention over the steps of a sequence or the places of a map, with its projections."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 
 from netspec.diagnostics.messages.shapes import NotDivisible, OutOfRange, ShapesDiffer, WrongCount
 from netspec.diagnostics.raised import Rejection
-from netspec.ops.declare.checks import fixed_channels, need_spatial, type_of
+from netspec.ops.declare.checks import fixed_channels, type_of
 from netspec.ops.declare.interfaces import Builder, Operand, V
 from netspec.ops.declare.operator import Operator, T
 from netspec.ops.declare.params import choice, count, flag, per_axis, real, scheme_of
 from netspec.ops.declare.part import Part
-from netspec.ops.declare.reach import EVERYWHERE, POINTWISE, Reach
+from netspec.ops.declare.reach import EVERYWHERE, Reach
 from netspec.ops.declare.schemes import Constant, Ones, Xavier, Zeros
 from netspec.ops.declare.weight import Scheme, Weight
 from netspec.ops.vectors.heads import Heads, as_map
-from netspec.ops.vectors.turning import Places, Slowing, Turning, places_of
+from netspec.ops.vectors.rotary import Rotary, rates_of
+from netspec.ops.vectors.turning import Slowing, Turning, places_of
 from netspec.sizes.conditions import equal
 from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
@@ -24,152 +25,6 @@ from netspec.sizes.shapes import TensorType, numel
 # The most that a trained scale may be, as a logarithm (Liu et al. 2022, Swin V2).
 _MOST = log(100.0)
 _EPS = 1e-6
-
-
-class Rotary(Operator):
-    """Rotary positions (Su et al. 2021): each pair of a head's channels turned by its step.
-
-    (C, T) to the same shape. `halves` pairs channel i of a head with i + width / 2 (Llama), `neighbours`
-    with i + 1 (the paper, GPT-J).
-    """
-
-    spelling = "rotary"
-    order = ("heads", "base")
-    examples = (
-        ("8x5", "rotary(2)"),
-        ("12xT", "rotary(2, 500, part=0.7, pairs=neighbours)"),
-        ("32x9", "rotary(2, factor=4, length=24)"),
-    )
-
-    heads: int = count(1, doc="heads that the channels are those of")
-    base: float = real(10000.0, low=1.0, doc="growth of the wavelengths")
-    part: float = real(1.0, low=0.0, high=1.0, doc="share of a head's channels that turn")
-    pairs: str = choice(
-        "halves", "neighbours", default="halves", doc="which channels turn together"
-    )
-    factor: float = real(1.0, low=1.0, doc="how many times slower long waves turn (Llama 3.1)")
-    length: int = count(8192, doc="steps that long waves are longer than")
-
-    def _turning(self, channels: int) -> Turning:
-        width = channels // self.heads
-        neighbours, slowing = self.pairs == "neighbours", Slowing(self.factor, self.length)
-        return Turning(self.base, width, self.part, neighbours, Places(), slowing)
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        need_spatial(self, inputs[0], 1)
-        channels = fixed_channels(self.spelling, inputs[0])
-        if channels % self.heads:
-            raise Rejection(NotDivisible(self.spelling, "channels", self.heads, channels))
-        if self._turning(channels).turned < 2:
-            raise Rejection(
-                NotDivisible(self.spelling, "channels of a head", 2, channels // self.heads)
-            )
-        return inputs[0].with_shape(*inputs[0].shape)
-
-    def macs(self, *inputs: TensorType) -> Dim:
-        return 0
-
-    def reach(self, *inputs: TensorType) -> Reach:
-        return POINTWISE
-
-    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        split = inputs[0].unflatten(1, (self.heads, -1)).transpose(2, 3)
-        turned = self._turning(inputs[0].shape[1]).torch(torch, split)
-        return turned.transpose(2, 3).flatten(1, 2)
-
-    def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        channels = fixed_channels(self.spelling, inputs[0].type)
-        shape = graph.integers([0, self.heads, channels // self.heads, -1])
-        split = graph.node("Reshape", [inputs[0].name, shape])
-        split = graph.node("Transpose", [split], perm=[0, 1, 3, 2])
-        turned = self._turning(channels).onnx(graph, split, inputs[0])
-        turned = graph.node("Transpose", [turned], perm=[0, 1, 3, 2])
-        return graph.node("Reshape", [turned, graph.integers([0, channels, -1])])
-
-
-class Attend(Heads):
-    """Attention without weights: of queries to `@keys`, weighing `@values`; keys if they are not given.
-
-    Queries (C, *sizes), keys (K, *memory) and values (V, *memory) to (V, *sizes) times the heads that
-    share a head of values. Multiply-adds are those of the scores and of the weighted sums.
-    """
-
-    spelling = "attend"
-    order = ("heads",)
-    examples = (
-        ("8x5", "relu as k; attend(2, @k)"),
-        ("6x2x3", "conv1-6 as v; conv1-4 as k; attend(2, @k, @v, causal=yes)"),
-        ("8xT", "relu as q; conv1-4 as k; @q; attend(4, @k, kv_heads=2, within=3)"),
-        ("4x3", "relu as k; parameter(2x3x3) as s; @k; attend(2, @k, scores=@s, scale=1)"),
-        ("6x5", "relu as k; attend(2, @k, softcap=0.5)"),
-    )
-
-    def connect(self, wire: tuple[V, ...], references: tuple[V, ...]) -> tuple[V, ...]:
-        found = (*wire, *references)
-        if len(found) == 1:
-            found = found * 2
-        if len(found) not in (2, 3):
-            raise Rejection(
-                WrongCount(self.spelling, "queries, keys and values", f"{len(found)} tensors")
-            )
-        return found if len(found) == 3 else (*found, found[1])
-
-    def _widths(self, inputs: tuple[TensorType, ...]) -> tuple[int, int]:
-        """Channels of one head of the queries, and of the values."""
-        (query, key, value), _ = self.apart(inputs)
-        sizes = [fixed_channels(self.spelling, tensor) for tensor in (query, key, value)]
-        for size, heads in zip(sizes, (self.heads, *(self._shared_heads,) * 2), strict=True):
-            if size % heads:
-                raise Rejection(NotDivisible(self.spelling, "channels", heads, size))
-        if sizes[0] // self.heads != sizes[1] // self._shared_heads:
-            advice = "heads of queries and of keys are of one width"
-            raise Rejection(ShapesDiffer(self.spelling, f"{query} and {key}", advice))
-        return sizes[0] // self.heads, sizes[2] // self._shared_heads
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        self._check(self.spelling, inputs)
-        (query, key, value), _ = self.apart(inputs)
-        if not equal(numel(key.spatial), numel(value.spatial)):
-            advice = "there is a value for each key"
-            raise Rejection(ShapesDiffer(self.spelling, f"{key} and {value}", advice))
-        channels = self._widths(inputs)[1] * self.heads
-        return TensorType((channels, *query.spatial), query.batch)
-
-    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        return self._regions(inputs[0])
-
-    def macs(self, *inputs: TensorType) -> Dim:
-        return self._products(inputs, *self._widths(inputs))
-
-    def figure(self, *inputs: TensorType) -> tuple[Part, ...]:
-        found = [Part(text, "input") for text in ("Q", "K", "V", *self.references())]
-        last = self._compared(found, (0, 1, 2), inputs, self._scaling(self._widths(inputs)[0]))
-        return (*found, Part("concat", "concat", (last,)))
-
-    def compute(self, torch: Any, *inputs: Any, **weights: Any) -> Any:
-        plain, named = self.apart(inputs)
-        heads = (self.heads, self._shared_heads, self._shared_heads)
-        parts = [
-            x.flatten(2).unflatten(1, (many, -1)).transpose(2, 3)
-            for x, many in zip(plain, heads, strict=True)
-        ]
-        found = self._attended(torch, parts, named, weights.get("regions"), self.scale)
-        return found.transpose(1, 2).unflatten(2, plain[0].shape[2:])
-
-    def onnx(self, graph: Builder, *inputs: Operand) -> str:
-        plain, _ = self.apart(inputs)
-        width, value = self._widths(tuple(operand.type for operand in inputs))
-        heads = (self.heads, self._shared_heads, self._shared_heads)
-        parts = []
-        for i, (operand, many) in enumerate(zip(plain, heads, strict=True)):
-            shape = graph.integers([0, many, value if i == 2 else width, -1])
-            part = graph.node("Reshape", [operand.name, shape])
-            # Keys stay turned for the product.
-            parts.append(part if i == 1 else graph.node("Transpose", [part], perm=[0, 1, 3, 2]))
-        scale = self.scale if self.scale is not None else width**-0.5
-        found = self._attended_onnx(graph, parts, inputs, scale)
-        found = graph.node("Transpose", [found], perm=[0, 2, 1])
-        return as_map(graph, found, value * self.heads, plain[0])
 
 
 class Attention(Heads):
@@ -533,6 +388,6 @@ class Attention(Heads):
 def frequencies(op: Operator, *inputs: TensorType) -> tuple[float, ...]:
     """Radians a step of each pair of channels that an operator turns by its place; none of others."""
     if isinstance(op, Rotary):
-        return tuple(op._turning(fixed_channels(op.spelling, inputs[0])).rates)
+        return rates_of(op, inputs[0])
     turning = op._turning(op._width(inputs), inputs[0]) if isinstance(op, Attention) else None
     return tuple(turning.rates) if turning else ()

@@ -99,7 +99,7 @@ def test_integers_are_never_weights(
 
 @pytest.mark.parametrize("made", [torch.ones((3, 4), dtype=torch.int64), np.ones((3, 4), np.bool_)])
 def test_integers_in_a_state_dict_are_refused(made: object, net: Built) -> None:
-    from netspec.api import Net
+    from netspec.api.net import Net
 
     graph = net(NET)
     with pytest.raises(NetspecError, match=r"NS563.*`fc1.weight`"):
