@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netspec.importing.structure.sharing import Ties
+from netspec.importing.structure.sizes import Leaf
 from netspec.importing.structure.terms import (
     EACH,
     FORK,
@@ -14,7 +15,7 @@ from netspec.importing.structure.terms import (
     Piece,
     Ref,
 )
-from netspec.importing.structure.unify import Leaf, leaves
+from netspec.importing.structure.unify import leaves
 
 
 def looped(chain: Chain, ties: Ties) -> None:
