@@ -9,6 +9,16 @@ import pytest
 import netspec
 from netspec.importing.imported import Imported, import_file
 
+_LOOK = (
+    "input a: 3x4x5\ninput b: 3x4x5\n"
+    "block look of map, place {{\n"
+    "  @place; add {{ | identity | constant([0, 1, 0, 1, 0, 0]); affine_grid(3x3, align=yes) }}\n"
+    "  scaled(1/3) as grid; @map; grid_sample(@grid, align=yes); reshape(9x1x1)\n"
+    "}}\n"
+    "@a; conv3-6(pad=same) as f; @b; conv3-6(pad=same) as g\n"
+    "matmul {{ | @g; sequence; transpose | @f; sequence }}; grid(@f); partition(1); reshape(1x4x5) as map\n"
+    "@f; {}; partition(1) as place; {{ | @map | @place }}; look; reassemble(@f, 1); conv1-2"
+)
 # Each with what its text holds.
 KINDS = {
     "all steps": ("input 3x7\nunstack", "unstack"),
@@ -122,6 +132,14 @@ KINDS = {
         "input 8xT\nparameter(8x128) as p; @input; layernorm\n"
         "relative_scores(2, @p, back=yes, far=64, most=511)",
         "most=511",
+    ),
+    "a map read at each place of another": (
+        _LOOK.format("conv3-2(pad=same)"),
+        "windows(1) {",
+    ),
+    "a map read at places of numbers around each of another": (
+        _LOOK.format("parameter(2x4x5); expand(@f)"),
+        "windows(1) {",
     ),
     "one tensor as two outputs": (
         "input 6x5\nsplit(2) as s; { | relu | identity } as t\noutput s, t",
