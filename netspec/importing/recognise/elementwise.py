@@ -255,7 +255,7 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     if waving is not None:
         return view.on(writer.step(_MERGES[node.op], [wire, waving], wire.sizes))
     # Numbers that several read are trained once.
-    alone = len(writer.readers.get(constant, ())) == 1
+    alone = len(writer.readers.get(constant, ())) == 1 and not writer.gives(numbers, constant)
     if node.op == "Add" and alone and len(view.base) == 3 and all(base[1:]):
         head, table = "position", numbers.T
         if constant in writer.program.tables:

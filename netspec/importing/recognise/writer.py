@@ -230,7 +230,7 @@ class Writer:
 
         Numbers that are all equal, as before training, are the same if they are `of` one constant.
         """
-        key = (array.shape, array.tobytes(), of if (array == array.flat[0]).all() else None)
+        key = self._key(array, of)
         if key not in self._given:
             self._given[key] = self.step(
                 f"parameter({'x'.join(map(str, array.shape))})",
@@ -240,6 +240,14 @@ class Writer:
                 shared=True,
             )
         return self._given[key]
+
+    @staticmethod
+    def _key(array: Array, of: str) -> tuple[tuple[int, ...], bytes, str | None]:
+        return array.shape, array.tobytes(), of if (array == array.flat[0]).all() else None
+
+    def gives(self, array: Array, of: str) -> bool:
+        """Whether a step gives these numbers already, as where a file repeats them for each sample."""
+        return self._key(array, of) in self._given
 
     def flowing(self) -> Wire:
         """A value with a row for each sample that is of numbers: an input, or what is first made of ids."""
