@@ -74,8 +74,8 @@ def sentence() -> str:
         f"Of {len(folded)} shipped nets written as files, {len(read)} are read, and the texts of {fixed} "
         f"are fixed points, with the names of the file and without. {proven} were run beside their texts "
         f"and are proven; {larger} are larger nets of the same specs, and {len(read) - proven - larger} "
-        f"too large to be run here. The longest text has {longest:.2f} times the tokens of the spec by "
-        f"hand. So it is for {len(others)} of them written in four other forms."
+        f"too large to be run here, or of drawn weights that overflow. The longest text has {longest:.2f} "
+        f"times the tokens of the spec by hand. So it is for {len(others)} of them written in four other forms."
     )
 
 
