@@ -75,7 +75,8 @@ def sentence() -> str:
         f"are fixed points, with the names of the file and without. {proven} were run beside their texts "
         f"and are proven; {larger} are larger nets of the same specs, and {len(read) - proven - larger} "
         f"too large to be run here, or of drawn weights that overflow. The longest text has {longest:.2f} "
-        f"times the tokens of the spec by hand. So it is for {len(others)} of them written in four other forms."
+        f"times the tokens of the spec by hand. So it is for {len(others)} of them written in four other "
+        "forms."
     )
 
 
