@@ -23,12 +23,11 @@ LONGEST = {
     "rwkv4_430m": 1.7,
     "conv_tasnet": 2.8,
     "ddpm_cifar10": 1.32,
-    "mvitv2_base": 2.0,
     # Its steps share their weights, and are written one after the other.
     "raft_large": 2.2,
 }
 # Texts that are fixed points from the second reading on.
-AGAIN = {"gcvit_small", "raft_large"}
+AGAIN = {"gcvit_small"}
 # Of more nodes reading takes longer, it is linear, and of files of more than a gigabyte.
 PER_SECOND = 200
 GIGABYTES = {"gpt2_medium", "t5_large_encoder", "wav2vec2_large"}
