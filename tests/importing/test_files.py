@@ -180,7 +180,7 @@ def test_a_misread_node_is_not_written(tmp_path: Path, monkeypatch: pytest.Monke
     from netspec.importing.recognise import elementwise
 
     path = model(tmp_path / "m.onnx", [node("Relu", ["x"], ["y"])])
-    monkeypatch.setitem(elementwise._UNARY, "Relu", lambda node: "sigmoid")
+    monkeypatch.setitem(elementwise._UNARY, "Relu", lambda node: ("sigmoid",))
     with pytest.raises(netspec.NetspecError, match="computes otherwise"):
         import_file(path)
 

@@ -108,7 +108,7 @@ def test_a_rest_that_is_misread_is_not_written(
 ) -> None:
     from netspec.importing.recognise import elementwise
 
-    monkeypatch.setitem(elementwise._UNARY, "Relu", lambda node: "sigmoid")
+    monkeypatch.setitem(elementwise._UNARY, "Relu", lambda node: ("sigmoid",))
     with pytest.raises(netspec.NetspecError, match="computes otherwise"):
         import_file(cut_twice(tmp_path / "m.onnx"), partial=True)
 

@@ -84,6 +84,10 @@ def _resize(node: Node, opset: int, constants: Mapping[str, Array]) -> Node:
     if opset == 10:
         given.setdefault("coordinate_transformation_mode", "asymmetric")
         given.setdefault("nearest_mode", "floor")
+    # Inputs are the map, a region (not of opset 10), scales and sizes.
+    scales = constants.get(dict(enumerate(node.inputs)).get(1 if opset == 10 else 2, ""))
+    if scales is not None and scales.size:
+        given["scales"] = _plain(scales)
     return replace(node, inputs=node.inputs[:1], attributes=given)
 
 

@@ -166,6 +166,8 @@ class _Specialising:
             self._input(item, first)
             for first, item in enumerate(i for i in graph.input if i.name not in self.constants)
         )
+        if not inputs:
+            raise refused(self.path, "it has no input: what it gives is always the same")
         samples = [item for item in inputs if not item.regions]
         free = all(item.is_free for item in samples)
         fixed = [(i.sizes[i.batch] or BATCH) if i.sizes else 1 for i in samples]
@@ -273,6 +275,9 @@ class _Specialising:
                 return
         fixed = NodeProto(op_type=proto.op_type, name=proto.name, input=inputs, output=proto.output)
         fixed.attribute.extend(proto.attribute)
+        if plain and proto.op_type == "CastLike" and (kind := self._kind(inputs[1])):
+            fixed.op_type, fixed.input[:] = "Cast", inputs[:1]
+            fixed.attribute.append(helper.make_attribute("to", kind))
         fixed.domain = "" if plain else proto.domain
         if plain and proto.op_type == "Constant":
             self.constants[proto.output[0]] = self._constant(fixed)
@@ -284,11 +289,11 @@ class _Specialising:
         if plain and (self._compute(fixed) or self._compute_alike(fixed)):
             return
         attributes = attributes_of(self.path, fixed)
-        if plain and proto.op_type == "Cast" and self._idle_cast(fixed):
+        if plain and fixed.op_type == "Cast" and self._idle_cast(fixed):
             return
         node = Node(
-            proto.op_type if plain else f"{proto.domain}.{proto.op_type}",
-            tuple(inputs),
+            fixed.op_type if plain else f"{proto.domain}.{proto.op_type}",
+            tuple(fixed.input),
             tuple(proto.output),
             attributes,
             proto.name,
@@ -530,11 +535,17 @@ class _Specialising:
         self.types.pop(node.output[0])
         return True
 
+    def _kind(self, name: str) -> int:
+        """What a tensor's numbers are, as ONNX counts kinds; 0 where nothing tells."""
+        if name in self.constants:
+            return int(helper.np_dtype_to_tensor_dtype(self.constants[name].dtype))
+        return int(self.types[name].tensor_type.elem_type) if name in self.types else 0
+
     def _idle_cast(self, node: NodeProto) -> bool:
         """Leaves out a cast that changes nothing."""
-        before = self.types[node.input[0]].tensor_type.elem_type
-        kinds = {before, self.types[node.output[0]].tensor_type.elem_type}
-        if len(kinds) > 1 and kinds != _WHOLE:
+        types = [self.types.get(name) for name in (node.input[0], node.output[0])]
+        kinds = {kind.tensor_type.elem_type for kind in types if kind is not None}
+        if None in types or (len(kinds) > 1 and kinds != _WHOLE):
             return False
         self.same[node.output[0]] = node.input[0]
         return True

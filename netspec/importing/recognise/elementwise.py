@@ -15,46 +15,65 @@ from netspec.importing.recognise.steps import Wire, number, same_along
 from netspec.importing.recognise.views import Atom, Axes, View, refined, renamed
 from netspec.importing.recognise.writer import Unsaid, Writer
 
-Spelt = Callable[[Node], str]
+# Alpha and gamma of Klambauer et al. 2017, as ONNX has them where a node says nothing.
+_SELU = (1.6732632, 1.0507010)
+# A node as a step, as several, or as none.
+Spelt = Callable[[Node], tuple[str, ...]]
 
 
 def _with(word: str, **defaults: float) -> Spelt:
     """A word whose arguments, in order, are attributes; those that are as usual at the end are left out."""
 
-    def spelt(node: Node) -> str:
+    def spelt(node: Node) -> tuple[str, ...]:
         values = [node.get(name, default) for name, default in defaults.items()]
         usual = list(defaults.values())
         while values and np.float32(values[-1]) == np.float32(usual[-1]):
             values.pop(), usual.pop()
-        return f"{word}({', '.join(map(number, values))})" if values else word
+        return (f"{word}({', '.join(map(number, values))})" if values else word,)
 
     return spelt
 
 
-def _clip(node: Node) -> str:
+def _clip(node: Node) -> tuple[str, ...]:
     low, high = node.get("min"), node.get("max")
     if (low, high) == (0, 6):
-        return "relu6"
+        return ("relu6",)
     if low == 0 and high is None:
-        return "relu"
+        return ("relu",)
     given = [f"{word}={number(v)}" for word, v in (("low", low), ("high", high)) if v is not None]
-    return f"clip({', '.join(given)})" if given else "identity"
+    return (f"clip({', '.join(given)})",) if given else ()
 
 
-def _hard(node: Node) -> str:
-    found = (np.float32(node.get("alpha", 0.2)), np.float32(node.get("beta", 0.5)))
-    if found != (np.float32(1 / 6), np.float32(0.5)):
-        raise Unsaid("its slope is not 1/6")
-    return "hardsigmoid"
+def _hard(node: Node) -> tuple[str, ...]:
+    if np.float32(node.get("beta", 0.5)) != np.float32(0.5):
+        raise Unsaid("it is not 1/2 at zero")
+    return (*_times(6 * node.get("alpha", 0.2)), "hardsigmoid")
 
 
-def _leaky(node: Node) -> str:
-    slope = node.get("alpha", 0.01)
-    return "leaky" if np.float32(slope) == np.float32(0.01) else f"leaky({number(slope)})"
+def _swish(node: Node) -> tuple[str, ...]:
+    alpha = node.get("alpha", 1.0)
+    if not alpha:
+        return _times(0.5)
+    return (*_times(alpha), "silu", *_times(1 / alpha))
+
+
+def _selu(node: Node) -> tuple[str, ...]:
+    given = node.get("alpha", _SELU[0]), node.get("gamma", _SELU[1])
+    if np.allclose(given, _SELU, rtol=1e-6):
+        return ("selu",)
+    return (
+        *_with("elu", alpha=1.0)(replace(node, attributes={"alpha": given[0]})),
+        *_times(given[1]),
+    )
+
+
+def _times(factor: float) -> tuple[str, ...]:
+    """A factor, unless it is one."""
+    return () if np.float32(factor) == 1 else (f"scaled({number(factor)})",)
 
 
 def _word(word: str) -> Spelt:
-    return lambda node: word
+    return lambda node: (word,)
 
 
 _WORDS = {
@@ -63,10 +82,8 @@ _WORDS = {
     "Tanh": "tanh",
     "Softplus": "softplus",
     "Softsign": "softsign",
-    "Selu": "selu",
     "Mish": "mish",
     "HardSwish": "hardswish",
-    "Swish": "silu",
     "Exp": "exp",
     "Log": "log",
     "Sqrt": "sqrt",
@@ -80,20 +97,22 @@ _UNARY: dict[str, Spelt] = {
     **{op: _word(word) for op, word in _WORDS.items()},
     "Elu": _with("elu", alpha=1.0),
     "Celu": _with("celu", alpha=1.0),
-    "LeakyRelu": _leaky,
+    "LeakyRelu": _with("leaky", alpha=0.01),
+    "Selu": _selu,
+    "Swish": _swish,
     "HardSigmoid": _hard,
     "Clip": _clip,
-    "Gelu": lambda node: "gelu(tanh)" if node.get("approximate", "none") == "tanh" else "gelu",
-    "Neg": lambda node: "scaled(-1)",
+    "Gelu": lambda node: ("gelu(tanh)" if node.get("approximate") == "tanh" else "gelu",),
+    "Neg": _word("scaled(-1)"),
 }
 
 
 def unary(writer: Writer, node: Node) -> View:
     """One function of one number."""
-    view, head = writer.view(node.inputs[0]), _UNARY[node.op](node)
-    if head == "identity":
-        return view
-    return view.on(writer.step(head, [view.wire], view.wire.sizes))
+    view = writer.view(node.inputs[0])
+    for head in _UNARY[node.op](node):
+        view = view.on(writer.step(head, [view.wire], view.wire.sizes))
+    return view
 
 
 def softmax(writer: Writer, node: Node) -> View:

@@ -125,6 +125,12 @@ def _hard(low: float, high: float) -> Given:
     return given
 
 
+def _usual(match: Match, fusing: Fusing) -> dict[str, Any] | None:
+    gate = match.node("HardSigmoid")
+    given = (np.float32(gate.get("alpha", 0.2)), np.float32(gate.get("beta", 0.5)))
+    return {} if given == (np.float32(1 / 6), np.float32(0.5)) else None
+
+
 def _over_last(match: Match, fusing: Fusing) -> tuple[int, float] | None:
     """The axis that a written-out normalisation is along, and what it adds."""
     eps = fusing.scalar(match.tensors["$e"])
@@ -426,7 +432,7 @@ def _gelus(inners: list[str]) -> list[str]:
 
 _TABLE: tuple[tuple[list[str], str, str, Given], ...] = (
     (["Mul(x, Sigmoid(x))"], "Swish", "x", _nothing),
-    (["Mul(x, HardSigmoid(x))"], "HardSwish", "x", _nothing),
+    (["Mul(x, HardSigmoid(x))"], "HardSwish", "x", _usual),
     (
         ["Div(Mul(x, Clip(Add(x, 3))), 6)", "Mul(Mul(x, Clip(Add(x, 3))), 0.16666667)"],
         "HardSwish",

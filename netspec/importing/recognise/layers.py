@@ -150,6 +150,8 @@ def rms_norm(writer: Writer, node: Node) -> View:
     """Division by the root mean square along one axis."""
     view = writer.view(node.inputs[0])
     axis = node.get("axis", -1) % len(view.axes)
+    if node.op == "RMSNormalization" and axis != len(view.axes) - 1:
+        raise Unsaid("it normalises over several axes")
     view = writer.channelled(view, axis)
     scaled = len(node.inputs) > 1
     weights = {"weight": _array(writer, node, 1).reshape(-1)} if scaled else {}
@@ -266,36 +268,6 @@ def prelu(writer: Writer, node: Node) -> View:
     )
 
 
-def resize(writer: Writer, node: Node) -> View:
-    """Resize and Upsample, to whole factors or to a size."""
-    view = writer.view(node.inputs[0])
-    wire, shape = writer.plain(view), writer.shapes[node.output][1:]
-    if len(shape) != len(wire.sizes) or shape[:1] != wire.sizes[:1]:
-        raise Unsaid("it changes the number of channels or of axes")
-    mode = {"nearest": "nearest", "linear": "bilinear", "cubic": "bicubic"}[
-        node.get("mode", "nearest")
-    ]
-    how = node.get("coordinate_transformation_mode", "half_pixel")
-    if how not in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"):
-        raise Unsaid(f"its coordinates are {how}")
-    if how == "asymmetric" and mode != "nearest":
-        raise Unsaid("its coordinates are asymmetric")
-    old, new = wire.sizes[1:], shape[1:]
-    if old == new:
-        return writer.whole(wire, view.axes[0])
-    exact = all(b % a == 0 for a, b in zip(old, new, strict=True))
-    given = [
-        sizes([b // a for a, b in zip(old, new, strict=True)])
-        if exact
-        else f"size={'x'.join(map(str, new))}"
-    ]
-    given += [f"mode={mode}"] * (mode != "nearest")
-    given += ["align_corners=yes"] * (how == "align_corners" and mode != "nearest")
-    given += ["antialias=yes"] * bool(node.get("antialias", 0))
-    made = writer.step(f"upsample({', '.join(given)})", [wire], shape)
-    return writer.whole(made, view.axes[0])
-
-
 # --- shared
 
 
@@ -394,5 +366,4 @@ LAYERS = {
     "LpPool": pool,
     "LRN": response_norm,
     "PRelu": prelu,
-    "Resize": resize,
 }

@@ -236,7 +236,8 @@ def inside(nodes: Sequence[Node]) -> frozenset[str]:
     ends = {node.output: node.inputs[-1] for node in nodes if node.op == LAST}
     parts = []
     for node in nodes:
-        ended = node.inputs[-1] if node.op == LAST else ends.get(node.inputs[-1])
+        last = node.inputs[-1] if node.inputs else ""
+        ended = last if node.op == LAST else ends.get(last)
         begins = node.outputs[0] if node.op == EACH else None
         parts.append(
             Part(node.inputs, node.outputs, begins, ended if node.op in (LAST, ALL) else None)

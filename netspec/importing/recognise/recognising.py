@@ -33,6 +33,7 @@ from netspec.importing.recognise.rules.narrowing import narrowed
 from netspec.importing.recognise.rules.pixels import PIXELS
 from netspec.importing.recognise.rules.products import PRODUCTS
 from netspec.importing.recognise.rules.reducing import REDUCING
+from netspec.importing.recognise.rules.resizing import resize
 from netspec.importing.recognise.rules.sampling import SAMPLING
 from netspec.importing.recognise.rules.tables import in_tables
 from netspec.importing.recognise.rules.tied import tied
@@ -65,6 +66,7 @@ _RULES: dict[str, Callable[[Writer, Node], Made]] = {
     **SAMPLING,
     **UNPOOLING,
     **WRITTEN,
+    "Resize": resize,
     "Rotary": rotary,
     "Roll": rolled,
     "Slice": slices,

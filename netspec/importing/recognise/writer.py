@@ -94,6 +94,8 @@ class Writer:
         Axes of the view may be copies: atoms that the value itself does not have.
         """
         found = self.views.get(name)
+        if found is None and name not in self.constants:
+            raise Unsaid("it is what a node gives beside its first output, and no step gives that")
         return held(self, self.constants[name], self.batch, name, place) if found is None else found
 
     def settled(self, name: str, across: int | None = None) -> View:
