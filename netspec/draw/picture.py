@@ -54,8 +54,9 @@ def draw(
     Styles:
         fold: one screen: blocks as cards, repeats folded with what differs said; several nets
             stand next to each other.
-        flow: every layer and connection, a frame around each block; laid out by Graphviz where it
-            is installed, and in rows without it.
+        flow: every layer and connection, a frame around each block; of a net that takes more than a
+            screen what is repeated is shown once. Laid out by Graphviz where it is installed, and in rows
+            without it.
         volumes: feature maps as slabs, height and width as size, channels as thickness; kernels as
             small frustums, fully connected layers as bars. Open sizes are drawn for legal numbers,
             connections that cross as lines over a row; more than a few dozen are refused.

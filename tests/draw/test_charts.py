@@ -473,3 +473,20 @@ def test_ids_do_not_depend_on_where_things_are_in_memory(style: str) -> None:
     picture = str(draw([shipped("alexnet"), shipped("vgg16")], style=style))
     used = set(re.findall(r'(?: id="|#)([a-z][0-9a-f]{10}|i\d+)[")]', picture))
     assert used == {f"i{number}" for number in range(len(used))}
+
+
+def test_a_chart_of_open_sizes_says_how_they_are_given(net: Callable[..., Graph]) -> None:
+    one = net("input 3xHxW\nconv3-8; gap; fc-10")
+    two = net(
+        "input a: T ids(9)\ninput b: S ids(9)\n@a; embedding-4 as x; @b; embedding-4; attention(2, @x)"
+    )
+    for graph, words in ((one, "--input 3x64x64"), (two, "--input a:64 --input b:64")):
+        with pytest.raises(NetspecError, match=words):
+            draw([graph], style="bars")
+
+
+def test_a_block_in_itself_is_named_once(net: Callable[..., Graph]) -> None:
+    text = "block level(n) { conv3-n(pad=same); if n < 64 { level(2*n) } }"
+    figure = bars([net(f"input 3x32x32\n{text}\nlevel(8); gap; fc-10")])
+    said = {label.get_text() for axis in figure.axes for label in axis.get_xticklabels()}
+    assert {"level1.conv1", "level1 ×2.conv1", "level1 ×4.conv1", "fc1"} <= said

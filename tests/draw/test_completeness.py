@@ -230,6 +230,22 @@ def test_what_strangers_write_is_drawn_as_it_is(case: str, style: str) -> None:
     assert list(read_picture(svg(scene)).faults()) == []
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_what_strangers_write_is_drawn_as_it_is_where_flow_folds(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netspec.draw.styles.flow.is_large", lambda graph: True)
+    test_what_strangers_write_is_drawn_as_it_is(case, "flow")
+
+
+@pytest.mark.parametrize("name", ["nasnet_mobile", "captioning", "shufflenet_v2"])
+def test_what_is_drawn_is_the_graph_where_flow_folds_and_blocks_close(name: str) -> None:
+    graph = shipped(name)
+    for depth in range(3):
+        assert unlike(flow(View(graph, depth)), graph) == []
+    assert unlike(flow(View(graph, unfold=("*",))), graph) == []
+
+
 # --- the check itself
 
 

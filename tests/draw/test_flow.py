@@ -121,10 +121,10 @@ def test_it_is_broken_where_fewest_connections_pass() -> None:
 
 
 def test_what_too_many_connections_pass_everywhere_stays_whole() -> None:
-    diagram = chain(40, [(i, 39 - i) for i in range(12)])
+    diagram = chain(60, [(i, 59 - i) for i in range(24)])
     (placed,) = wrapped([(diagram, LIMIT)], LAYOUTS[0].values[0])
     between = [y for _, y in placed.corners]
-    assert between[:12] == sorted(between[:12])
+    assert between[16:42] == sorted(between[16:42])
     assert_joined(diagram, placed)
 
 
@@ -198,3 +198,28 @@ def test_a_closed_block_has_one_name_and_a_training_head_is_dashed_when_closed_t
         assert doubled == []
     closed = str(draw([shipped("googlenet")], style="flow", depth=0))
     assert closed.count('class="block head"') == 2
+
+
+@pytest.mark.parametrize("name", ["resnet50", "densenet121", "vit_b_16", "resnet1202_cifar"])
+def test_of_a_large_net_what_is_repeated_is_drawn_once(name: str) -> None:
+    picture = str(draw([shipped(name)], style="flow"))
+    assert re.search(r">[^<]+ ×\d+<", picture)
+    view = read_picture(picture).view
+    assert view.right <= 1600
+    assert view.bottom <= 1050
+
+
+def test_of_a_net_that_fits_a_screen_every_copy_is_drawn(net: Callable[[str], Graph]) -> None:
+    unit = "block unit { residual { conv3-8(pad=same); conv3-8(pad=same) } }"
+    small = net(f"input 8x16x16\n{unit}\nunit x3; gap; fc-10")
+    assert "×3<" not in str(draw([small], style="flow"))
+    large = net(f"input 8x16x16\n{unit}\nunit x90; gap; fc-10")
+    assert "unit ×90<" in str(draw([large], style="flow"))
+
+
+def test_a_repeat_unfolds_in_flow_too() -> None:
+    picture = read_picture(str(draw([shipped("resnet50")], style="flow", unfold=("stage2",))))
+    titles = [picture.first_words(frame) for frame in picture.blocks]
+    assert "stage3: bottleneck ×6" in titles
+    assert {f"bottleneck{i}" for i in range(1, 5)} < {*titles}
+    assert [*picture.faults()] == []

@@ -22,8 +22,8 @@ from netspec.draw.scene import SIZES, Box, Group, Item, Polygon, Scene, Wire, Wo
 from netspec.draw.structure.elements import blocks_of
 from netspec.draw.structure.labels import data_inputs
 from netspec.draw.structure.reading import structure
+from netspec.draw.styles.assumed import Assumed
 from netspec.draw.styles.fold import outline
-from netspec.draw.styles.volumes.assumed import Assumed
 from netspec.draw.styles.volumes.page import volumes
 from netspec.draw.styles.volumes.parts import Chain, Fork, Pin, Sign, Volume
 from netspec.draw.styles.volumes.parts import Item as Member

@@ -123,6 +123,8 @@ class _Connections:
             self.home |= dict.fromkeys(thing.nodes, thing)
         # Frames in which layers read all before them, as their arcs say.
         self.dense = {t.around[-1] for t in self.things if t.words[:1] == ["layer 1"] and t.around}
+        # What is drawn once for several copies: lines end at its frame and begin there.
+        self.repeats = {self.home[n].number for n in self.home if self.home[n].frame}
         self.links: dict[object, set[object]] = {}
         self.open_in: set[int] = set()
         self.open_out: set[int] = set()
@@ -184,13 +186,24 @@ class _Connections:
             path[0] = ("start", number)
             self._link(self._source(first), path[0])
             self.ports.discard(first.number)
+        elif first is not None and first.number in self.repeats:
+            path[0] = ("out of", first.number)
         elif first is not None:
             leaves.setdefault(spots.of(number, 0), []).append((line, first))
         if last is not None and not last.frame:
             path[-1] = ("end", number)
             self._link(path[-1], self._target(last))
+        elif last is not None and last.number in self.repeats:
+            path[-1] = ("in", last.number)
         elif last is not None:
             arrives.setdefault(spots.of(number, len(line.points) - 1), []).append((line, last))
+        frame = self.things[line.around[-1]] if line.around else None
+        if frame is not None and frame.number in self.repeats:
+            _, top, _, bottom = frame.areas[-1]
+            if abs(line.points[0][1] - top) < 0.6:
+                path[0] = ("in of", frame.number)
+            if abs(line.points[-1][1] - bottom) < 0.6:
+                path[-1] = ("out", frame.number)
         for a, b in pairwise(path):
             if a != b:
                 self._link(a, b)

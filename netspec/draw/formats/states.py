@@ -33,7 +33,8 @@ from netspec.draw.structure.opening import (
     runs,
 )
 from netspec.draw.structure.reading import structure
-from netspec.draw.styles.flow import flow
+from netspec.draw.styles.flow import flow, is_one
+from netspec.draw.styles.flow import outline as flow_outline
 from netspec.draw.styles.fold import MOST_BOXES, folded, on_screen, outline
 from netspec.draw.view import View
 from netspec.foundation.records import record
@@ -204,7 +205,7 @@ class _Search:
             self._learn(replace(opening, paths=frozenset()))
         found = _Seen()
         if self.style == "flow":
-            self._see(structure(view.graph), view, found)
+            self._see(flow_outline(view), view, found)
         else:
             self._see(outline(view.graph, opening), view, found)
         return found
@@ -235,7 +236,7 @@ class _Search:
             self._see_copy(element, view, found)
 
     def _see_repeat(self, repeat: Repeat, view: View, found: _Seen) -> None:
-        if self.style == "flow":
+        if self.style == "flow" and not is_one(repeat, view.graph):
             for copy in repeat.copies:
                 self._see(copy, view, found)
             return

@@ -15,7 +15,7 @@ from netspec.draw.layout.layered import bends, rows_of
 from netspec.draw.metrics import total
 from netspec.foundation.records import record
 
-_MOST_PASSING = 4
+_MOST_PASSING = 16
 # A column lower than this share of the tallest joins its neighbour, if that stays below the other.
 _LEAST, _OVER = 0.3, 1.3
 _TURN, _STEP, _GUTTER, _BETWEEN = 14.0, 6.0, 22.0, 16.0

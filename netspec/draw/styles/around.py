@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from netspec.analysis.costs import costs
+from netspec.diagnostics.raised import NetspecError
 from netspec.draw.layout.pieces import Piece, width_of
 from netspec.draw.metrics import wrapped
 from netspec.draw.scene import BOLD, SIZES, Box, Item, Scene, Words
 from netspec.draw.structure.labels import human
 from netspec.draw.structure.words import counted
+from netspec.draw.styles.assumed import Assumed
 from netspec.draw.view import HEAT_STEPS, View
+from netspec.graph.checked import Graph
+from netspec.sizes.dims import Dim
 
 MARGIN = 16.0
 # The height of the words around a picture where each fits on one line, in points.
@@ -18,6 +22,8 @@ AROUND = 94.0
 _LEAST = 360.0
 _LINE = {"title": 22.0, "note": 15.0}
 _BETWEEN = 24.0
+# A formula of more characters is read in a summary, not above a picture.
+_LONGEST_FORMULA = 80
 
 
 def framed(view: View, inner: Piece, notes: Sequence[str] = (), *, centred: bool = True) -> Scene:
@@ -54,8 +60,21 @@ def figures(view: View) -> str:
     params = cost.params + cost.params_frozen
     found = ["1 parameter" if params == 1 else f"{human(params)} parameters"]
     if cost.macs != 0:
-        found.append(f"{human(cost.macs)} MACs")
+        found.append(_macs(view.graph, cost.macs))
     return " · ".join([*found, counted(cost.depth, "layer")])
+
+
+def _macs(graph: Graph, macs: Dim) -> str:
+    """The multiply-adds of a net: of open sizes as a formula, or for numbers where that is long."""
+    formula = human(macs)
+    if len(formula) > _LONGEST_FORMULA:
+        try:
+            assumed = Assumed(graph)
+            return f"{human(assumed.number(macs))} MACs for {assumed.words}"
+        except NetspecError:
+            # No legal number is known.
+            pass
+    return f"{formula} MACs"
 
 
 def title(view: View, room: float) -> tuple[list[Item], float]:

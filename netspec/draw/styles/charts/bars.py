@@ -13,6 +13,7 @@ from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.structure.labels import human
 from netspec.draw.structure.reading import flat_steps
+from netspec.draw.styles.assumed import sized
 from netspec.draw.styles.charts.frame import PAIR, captioned
 from netspec.draw.view import View
 from netspec.foundation.records import record
@@ -76,7 +77,7 @@ def bars_of(graph: Graph) -> list[Bar]:
     total = costs(graph).macs
     if not isinstance(total, int):
         reason = f"the multiply-adds of {graph.name} are a formula, {total}"
-        raise NetspecError(CannotDraw(reason, "give sizes: --input 3x224x224"))
+        raise NetspecError(CannotDraw(reason, f"give sizes: {sized(graph)}"))
     layers = _layers(graph)
     levels = max((layer.name.count(".") + 1 for layer in layers), default=1)
     for level in range(levels, 0, -1):
@@ -170,13 +171,19 @@ def _tell_highest(axis: Any, net: list[Bar], part: str, sign: int, scale: float)
 
 
 def _names(axis: Any, net: Sequence[Bar]) -> None:
-    names = [bar.name for bar in net]
+    names = [_short(bar.name) for bar in net]
     width = axis.figure.get_figwidth() * _CHARACTERS
     fits = len(net) * (max(map(len, names)) + 1) < width
     axis.set_xticks(_places(net), names, rotation=0 if fits else 90, fontsize=8)
     axis.tick_params(length=0)
     for spine in axis.spines.values():
         spine.set_visible(False)
+
+
+def _short(path: str) -> str:
+    """A path in which a block that stands in itself again and again is said once: `level1 ×3.conv2`."""
+    runs = [(part, len([*run])) for part, run in groupby(path.split("."))]
+    return ".".join(part if count == 1 else f"{part} ×{count}" for part, count in runs)
 
 
 def _total(graph: Graph) -> str:

@@ -18,6 +18,7 @@ from netspec.analysis.published import Protocol, comparable
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.structure.labels import human
+from netspec.draw.styles.assumed import sized
 from netspec.draw.styles.charts.callouts import annotate
 from netspec.draw.styles.charts.frame import captioned, small_print
 from netspec.graph.checked import Graph
@@ -41,7 +42,7 @@ def bubble(graphs: Sequence[Graph]) -> Figure:
     nets = [(graph, item) for graph, item in stated if isinstance(costs(graph).macs, int)]
     if not nets:
         reason = f"the multiply-adds of {stated[0][0].name} are a formula"
-        raise NetspecError(CannotDraw(reason, "give sizes: --input 3x224x224"))
+        raise NetspecError(CannotDraw(reason, f"give sizes: {sized(stated[0][0])}"))
     protocol = nets[0][1].protocol
     without = "such an error" if len(nets) == len(stated) else "such an error or a fixed size"
     below = small_print(((graph.name, item.source) for graph, item in nets), graphs, without)

@@ -56,9 +56,18 @@ def columns(views: Sequence[View]) -> Scene:
         scene = whole.scene([whole.sheet])
         if scene.height <= SCREEN[1]:
             return scene
-    folded = _Page([chain_of(view, apart(view.graph, view.opening, named=False)) for view in shown])
+    folded = _Page([_folded(view) for view in shown])
     scene = folded.scene([folded.sheet])
     return scene if scene.height <= SCREEN[1] else folded.scene(folded.sheets)
+
+
+def _folded(view: View) -> Chain:
+    """A net's chain with repeats folded; with blocks closed where one piece would take more than a screen."""
+    series = apart(view.graph, view.opening, named=False)
+    chain = chain_of(view, series)
+    if max(row.piece.h for row in chain.bare) <= SCREEN[1] - 2 * _HEAD:
+        return chain
+    return chain_of(replace(view, depth=0), series)
 
 
 Lines = list[tuple[int, Key]]

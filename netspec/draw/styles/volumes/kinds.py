@@ -17,7 +17,7 @@ from netspec.draw.structure.elements import (
 )
 from netspec.draw.structure.labels import data_inputs, family
 from netspec.draw.structure.repeats import signature
-from netspec.draw.styles.volumes.assumed import Assumed
+from netspec.draw.styles.assumed import Assumed
 from netspec.draw.styles.volumes.parts import Window
 from netspec.graph.checked import Node
 from netspec.sizes.shapes import TensorType

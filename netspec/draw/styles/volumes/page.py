@@ -133,7 +133,8 @@ _USUAL = ((_chains, 2), (_none, MOST_LINES))
 
 def _notes(reader: Reader, scale: Scale, room: float) -> tuple[str, ...]:
     """What sizes mean and what is not drawn, in lines."""
-    parts = [*filter(None, (reader.assumed.note,)), scale.note]
+    assumed = reader.assumed.words
+    parts = [*([f"drawn for {assumed}"] if assumed else []), scale.note]
     counts = Counter(spelling(node.op) for node in reader.omitted)
     omitted = [f"{word}{times(count)}" for word, count in counts.items()]
     if omitted:

@@ -25,8 +25,8 @@ from netspec.draw.structure.elements import (
 )
 from netspec.draw.structure.labels import data_inputs
 from netspec.draw.structure.sharing import sharing
+from netspec.draw.styles.assumed import Assumed
 from netspec.draw.styles.volumes import words
-from netspec.draw.styles.volumes.assumed import Assumed
 from netspec.draw.styles.volumes.crossing import edges_of, is_open, leading_on
 from netspec.draw.styles.volumes.growing import Growing
 from netspec.draw.styles.volumes.kinds import (

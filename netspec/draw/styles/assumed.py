@@ -1,10 +1,11 @@
-"""The numbers that slabs are drawn with, where sizes of a net are open."""
+"""The numbers that a picture is drawn with or tells figures for, where sizes of a net are open."""
 
 from __future__ import annotations
 
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
+from netspec.graph.written import input_sizes
 from netspec.sizes.dims import Dim, substitute
 from netspec.sizes.shapes import TensorType
 
@@ -37,10 +38,20 @@ class Assumed:
         return tuple(map(self.number, kind.shape))
 
     @property
-    def note(self) -> str:
-        """What was assumed, in words."""
-        told = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
-        return f"drawn for {told}" if told else ""
+    def words(self) -> str:
+        """What was assumed; nothing where no size is open."""
+        return ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
+
+
+def sized(graph: Graph) -> str:
+    """How the command line is given such numbers for the inputs whose sizes are open: `--input 64`."""
+    assumed = Assumed(graph)
+    open_ones = [n for n in graph.inputs if not all(isinstance(s, int) for s in n.types[0].shape)]
+    return " ".join(
+        f"--input {'' if node.path == 'input' else f'{node.path}:'}"
+        f"{input_sizes([*map(str, assumed.shape(node.types[0]))])}"
+        for node in open_ones
+    )
 
 
 def _chosen(graph: Graph) -> dict[str, int]:
@@ -62,6 +73,6 @@ def _chosen(graph: Graph) -> dict[str, int]:
 
 def _unknown(graph: Graph, what: str) -> NetspecError:
     reason = (
-        f"slabs have sizes that are numbers, and no legal one is known for {what} of {graph.name}"
+        f"what is to scale needs numbers, and no legal size is known for {what} of {graph.name}"
     )
     return NetspecError(CannotDraw(reason, "give --input, or draw it with --style fold"))
