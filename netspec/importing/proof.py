@@ -356,8 +356,10 @@ def compared(path: Path, name: str, found: Array, wanted: Array, *, shown: bool 
         raise NetspecError(NothingShown(str(path), name))
     if not (np.isfinite(wanted).all() and np.isfinite(found).all()):
         return 0.0 if np.array_equal(found, wanted, equal_nan=True) else float("inf")
-    largest = float(np.abs(wanted).max())
-    off = float(np.abs(found.astype(np.float64) - wanted).max())
+    largest = max(float(wanted.max()), -float(wanted.min()))
+    # Row by row: outputs may be as large as memory allows.
+    rows = zip(np.atleast_1d(found), np.atleast_1d(wanted), strict=True)
+    off = max(float(np.abs(one.astype(np.float64) - other).max()) for one, other in rows)
     return off / largest if largest else off
 
 

@@ -188,6 +188,20 @@ def test_two_equal_rows_are_no_samples(
     assert found.proof is not None
 
 
+@pytest.mark.parametrize(("off", "same"), [(1e-7, True), (1e-3, False)])
+def test_rows_of_samples_may_differ_by_rounding(off: float, same: bool, tmp_path: Path) -> None:
+    """As sines do that a file computes of constants, side by side for each sample."""
+    array = np.repeat(numbers(1, 4, 5), 2, 0)
+    array[1] *= np.float32(1 + off)
+    nodes = [helper.make_node("Exp", ["x"], ["e"]), helper.make_node("Add", ["e", "c"], ["y"])]
+    path = made(tmp_path / "m.onnx", nodes, {"c": array}, [2, 4, 5])
+    if same:
+        assert "exp; position" in import_file(path).text
+        return
+    with pytest.raises(NetspecError, match="differs from sample to sample"):
+        import_file(path)
+
+
 @pytest.mark.parametrize("at", [(0, 0, 1), (1, 3, 2)])
 def test_one_number_that_is_off_is_no_alibi(at: tuple[int, int, int], tmp_path: Path) -> None:
     away = np.abs(np.arange(5) - np.arange(5)[:, None])

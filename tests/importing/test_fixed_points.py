@@ -9,6 +9,16 @@ import pytest
 import netspec
 from netspec.importing.imported import Imported, import_file
 
+_LOOK = (
+    "input a: 3x4x5\ninput b: 3x4x5\n"
+    "block look of map, place {{\n"
+    "  @place; add {{ | identity | constant([0, 1, 0, 1, 0, 0]); affine_grid(3x3, align=yes) }}\n"
+    "  scaled(1/3) as grid; @map; grid_sample(@grid, align=yes); reshape(9x1x1)\n"
+    "}}\n"
+    "@a; conv3-6(pad=same) as f; @b; conv3-6(pad=same) as g\n"
+    "matmul {{ | @g; sequence; transpose | @f; sequence }}; grid(@f); partition(1); reshape(1x4x5) as map\n"
+    "@f; {}; partition(1) as place; {{ | @map | @place }}; look; reassemble(@f, 1); conv1-2"
+)
 # Each with what its text holds.
 KINDS = {
     "all steps": ("input 3x7\nunstack", "unstack"),
@@ -85,6 +95,51 @@ KINDS = {
     "one head of keys for several of queries": (
         "input 6x5\nattention(3, kv_heads=1, causal=yes, within=2)",
         "kv_heads=1, causal=yes, within=2",
+    ),
+    "branches of which one has an axis of one place more": (
+        "input 24x10\nfc-24(over=channels) as x; reshape((3, 8, 10)); transpose((1, 0, 2))\n"
+        "fc-8(over=channels); split(2) as u, v\n"
+        "for part in [@u, @v] { | @part; over_channels(sum); sigmoid; reshape((3, -1)) } as a, b\n"
+        "@b; bn; mul(@a); reshape((3, -1, 1)) as c\n"
+        "@x; relative(3, buckets=32, most=80); mul(@c) as s; @x; residual { attention(3, scores=@s) }",
+        "bn | ",
+    ),
+    "a name of a layer that a file writes as several steps": (
+        "input 16x6x6\ndefault conv(bias=no, norm=layernorm)\n"
+        "block small { dwconv3(pad=same) }\nsmall as query; @input; small as key; @input; small\n"
+        "attend(2, @query, @key)",
+        "dwconv3 as query",
+    ),
+    "a name of a block that is repeated": (
+        "input 8x32x32\n"
+        "block narrow { residual { dwconv3(pad=same); gelu; conv1-C; conv3-C(pad=same) }; maxpool2 }\n"
+        "block looked(n) { narrow x(n) }\n"
+        "narrow; relu; looked(2) as query; gap as y; fc-8; mul(@y) as z\n"
+        "@query; mul(@z); mul(@y); conv1-8; narrow",
+        "x2 as query",
+    ),
+    "heads that share a layer": (
+        "input 8x6x6\nblock pooled(n) { split(n) as xs; for x in @xs { | dwconv3(pad=same); bn }; concat }\n"
+        "fc-8(over=channels); pooled(4); relu; pooled(2); relu; pooled(2)",
+        "for one in @",
+    ),
+    "parts that share layers and read what others do": (
+        "input 6x8\nconv1-4(act=relu) as a; conv1-8(act=sigmoid); split(2) as xs\n"
+        "for x in @xs { | mul(@a); deconv4-1/2 }; concat",
+        "for one in @xs { | mul(@maps); deconv4-1/2 }; concat",
+    ),
+    "offsets that share rows up to one less than a power of two": (
+        "input 8xT\nparameter(8x128) as p; @input; layernorm\n"
+        "relative_scores(2, @p, back=yes, far=64, most=511)",
+        "most=511",
+    ),
+    "a map read at each place of another": (
+        _LOOK.format("conv3-2(pad=same)"),
+        "windows(1) {",
+    ),
+    "a map read at places of numbers around each of another": (
+        _LOOK.format("parameter(2x4x5); expand(@f)"),
+        "windows(1) {",
     ),
     "one tensor as two outputs": (
         "input 6x5\nsplit(2) as s; { | relu | identity } as t\noutput s, t",

@@ -188,6 +188,19 @@ def test_open_sizes_may_stand_before_the_channels(
     assert import_file(path).text == found.text
 
 
+def test_open_lengths_may_have_axes_of_one_place_beside_them(tmp_path: Path) -> None:
+    text = (
+        "input 6xT\nfc-8(over=channels); split(2); { | reshape((4, 1, -1)) | reshape((1, 4, -1)) }; mul\n"
+        "reshape((2, 2, 4, -1)); over_channels(sum); reshape((8, -1)); fc-3(over=channels)"
+    )
+    netspec.load(text).to_onnx(tmp_path / "net.onnx", optimize=False)
+    found = import_file(tmp_path / "net.onnx")
+    assert "input 6xT" in found.text
+    assert "(4, 1, -1)" in found.text
+    assert found.proof is not None
+    assert len(found.proof.places) == 2
+
+
 def test_sizes_that_steps_depend_on_are_kept_and_told(tmp_path: Path) -> None:
     found = read(Placed(), tmp_path / "m.onnx", 224, 224)
     assert "input 3x224x224" in found.text

@@ -29,17 +29,21 @@ def scopes_of(node: NodeProto) -> tuple[Scope, ...]:
 def _of_torch(names: str, classes: str, step: str) -> tuple[Scope, ...] | None:
     """Full names of modules and their classes, as lists: the last of each is the operator's.
 
-    A step that bears the last name itself, as in netspec's files, is what it is the name of.
+    A step that bears the last name itself, as in netspec's files, or one that begins with it, as where
+    a layer is several steps, is what it is the name of.
     """
     full, kinds = _listed(names), _listed(classes)
     if not full:
         return None
     found, before = [], ""
-    for i, name in enumerate(full if step == full[-1] else full[:-1]):
+    own_step = f"{step}.".startswith(f"{full[-1]}.")
+    for i, name in enumerate(full if own_step else full[:-1]):
         if name and name != before:
             own = name.removeprefix(f"{before}.") if before else name
             kind = kinds[i].rpartition(".")[2] if kinds is not None and i < len(kinds) else None
-            if kind and name == step:  # the norm or activation behind a step is called after it
+            if (
+                kind and own_step and name == full[-1]
+            ):  # the norm or activation behind a step is called after it
                 own = own.removesuffix(f"_{kind}")
             found.append(Scope(own, kind or None))
             before = name

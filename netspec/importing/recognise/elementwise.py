@@ -11,7 +11,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.sources.waving import waves
-from netspec.importing.recognise.steps import Wire, number
+from netspec.importing.recognise.steps import Wire, number, same_along
 from netspec.importing.recognise.views import Atom, Axes, View, refined, renamed
 from netspec.importing.recognise.writer import Unsaid, Writer
 
@@ -274,7 +274,7 @@ def _constant(writer: Writer, node: Node, tensor: str, constant: str) -> View:
     if waving is not None:
         return view.on(writer.step(_MERGES[node.op], [wire, waving], wire.sizes))
     # Numbers that several read are trained once.
-    alone = len(writer.readers.get(constant, ())) == 1
+    alone = len(writer.readers.get(constant, ())) == 1 and not writer.gives(numbers, constant)
     if node.op == "Add" and alone and len(view.base) == 3 and all(base[1:]):
         head, table = "position", numbers.T
         if constant in writer.program.tables:
@@ -396,7 +396,7 @@ def _placed(writer: Writer, view: View, array: Array) -> tuple[View, Axes, Array
     array = array.reshape((1,) * (rank - array.ndim) + array.shape)
     for axis, atoms in enumerate(view.axes):
         if any(atom.batch for atom in atoms) and array.shape[axis] > 1:
-            if not (array == array.take([0], axis)).all():
+            if not same_along(array, axis):
                 raise Unsaid("a constant of it differs from sample to sample")
             array = array.take([0], axis)
     own: Axes = tuple((Atom(size),) if size > 1 else () for size in array.shape)

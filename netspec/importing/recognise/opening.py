@@ -25,7 +25,7 @@ _SPATIAL = {1: "T", 2: "HW", 3: "DHW"}
 _OTHERS = "KLMPQSUVXYZ"
 _RESIZE = re.compile(r"upsample\((?:size=)?\d+(?:x\d+)*((?:, \w+=\w+)*)\)")
 _CROP = re.compile(r"crop\([^=]*\)|crop\(size=[\dx]+\)")
-_RESHAPE = re.compile(r"reshape\(([\dx]+)\)")
+_RESHAPE = re.compile(r"(?:reshape|grid)\([\dx]+\)")
 _SLICE = re.compile(r"slice\((\d+), (\d+)((?:, \w+=\w+)*)\)")
 _REST = re.compile(r"slice\((\d+)((?:, \w+=\w+)*)\)")
 _WORDS = {2: ("time",), 3: ("height", "width"), 4: ("depth", "height", "width")}
@@ -90,12 +90,11 @@ def _sized(a: Step, b: Step, pairs: Sequence[tuple[Wire, Wire]]) -> Step | None:
     if all(_CROP.fullmatch(step.head) for step in (a, b)):
         like = _of_size(a, b, pairs)
         return replace(a, head="crop", inputs=(*a.inputs, like)) if like else None
-    found = [_RESHAPE.fullmatch(step.head) for step in (a, b)]
-    if found[0] and found[1]:
-        both = list(zip(*(match[1].split("x") for match in found if match), strict=False))
-        shape = [one if one == other else "-1" for one, other in both]
+    if all(_RESHAPE.fullmatch(step.head) for step in (a, b)):
+        both = [step.made[0].sizes for step in (a, b)]
+        shape = [str(one) if one == other else "-1" for one, other in zip(*both, strict=False)]
         # The one size that is open is what is left.
-        whole = shape.count("-1") == 1 and all(len(shape) == len(s.made[0].sizes) for s in (a, b))
+        whole = shape.count("-1") == 1 and len(both[0]) == len(both[1])
         return replace(a, head=f"reshape(({', '.join(shape)}))") if whole else None
     found = [_SLICE.fullmatch(step.head) for step in (a, b)]
     if found[0] and found[1] and (found[0][1], found[0][3]) == (found[1][1], found[1][3]):

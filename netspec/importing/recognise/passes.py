@@ -16,7 +16,7 @@ from netspec.graph.nesting import Part, nested
 from netspec.importing.files.looping import ALL, EACH, LAST
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.arranging import sliced
-from netspec.importing.recognise.steps import Step, Unsaid, Wire, number
+from netspec.importing.recognise.steps import Step, Unsaid, Wire, number, same_along
 from netspec.importing.recognise.views import Axes, Axis, View, size_of
 from netspec.importing.recognise.writer import Writer
 
@@ -202,9 +202,7 @@ def _start(writer: Writer, name: str, rows: Axis) -> tuple[Wire, State]:
 def _constant(writer: Writer, array: Array, samples: int) -> tuple[Wire, State]:
     """A constant that a state starts from: one that is the same for every sample."""
     alike = (
-        axis
-        for axis, size in enumerate(array.shape)
-        if size == samples and (array == array.take([0], axis)).all()
+        axis for axis, size in enumerate(array.shape) if size == samples and same_along(array, axis)
     )
     batch = next(alike, None)
     if batch is None or array.dtype.kind != "f":

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
+import numpy as np
+
 from netspec.foundation.records import record
 from netspec.graph.written import fraction
 from netspec.importing.files.program import Array
@@ -21,8 +23,25 @@ MISFIT = "its sizes are not those of what it reads, at the sizes that inputs hav
 _RESERVED = {word.lower() for word in KEYWORDS} | {"input", "output"}
 
 
+# What rounding makes of equal numbers that a file computes side by side, relative to the largest.
+_CLOSE = 1e-6
+
+
 class Unsaid(Exception):
     """What no operator says: why."""
+
+
+def same_along(array: Array, axis: int) -> bool:
+    """Whether the parts of an array along an axis, those of samples, are the same but for rounding.
+
+    What a file computes of constants alone may differ in the last bit from sample to sample.
+    """
+    first = array.take([0], axis)
+    if array.shape[axis] == 1 or bool((array == first).all()):
+        return True
+    if array.dtype.kind != "f":
+        return False
+    return bool(np.abs(array - first).max() <= _CLOSE * np.abs(first).max())
 
 
 @record(eq=False, frozen=False)

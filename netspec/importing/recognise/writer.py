@@ -232,7 +232,7 @@ class Writer:
 
         Numbers that are all equal, as before training, are the same if they are `of` one constant.
         """
-        key = (array.shape, array.tobytes(), of if (array == array.flat[0]).all() else None)
+        key = self._key(array, of)
         if key not in self._given:
             self._given[key] = self.step(
                 f"parameter({'x'.join(map(str, array.shape))})",
@@ -242,6 +242,14 @@ class Writer:
                 shared=True,
             )
         return self._given[key]
+
+    @staticmethod
+    def _key(array: Array, of: str) -> tuple[tuple[int, ...], bytes, str | None]:
+        return array.shape, array.tobytes(), of if (array == array.flat[0]).all() else None
+
+    def gives(self, array: Array, of: str) -> bool:
+        """Whether a step gives these numbers already, as where a file repeats them for each sample."""
+        return self._key(array, of) in self._given
 
     def flowing(self) -> Wire:
         """A value with a row for each sample that is of numbers: an input, or what is first made of ids."""
@@ -426,13 +434,19 @@ class Writer:
     def _met(self, large: View, small: View) -> tuple[View, View] | None:
         """Two views of the same atoms, or one of some of the other's, whose values lie in one order then.
 
-        It is that of the larger, or of the earlier: what flows on around a branch stays as it is.
+        It is that of the larger, or of the earlier: what flows on around a branch stays as it is. Of two
+        branches it is that of fewer axes, where that is all: which of them a file has first says nothing.
         """
         held = set(flat(small.base))
         if not large.base[0] or large.base[0] != small.base[0] or copies(large) or copies(small):
             return None
         if held == set(flat(large.base)):
-            if self.earlier(large.wire, small.wire):
+            keeps = self.earlier(large.wire, small.wire)
+            fewer = len(small.base) - len(large.base)
+            if fewer and flat(large.base) == flat(small.base):
+                before, after = (large, small) if keeps else (small, large)
+                keeps = keeps if self._leads(before.wire, after.wire) else fewer > 0
+            if keeps:
                 return large, self.arranged(small, large.base)
             return self.arranged(large, small.base), small
         target = tuple(axis if set(axis) <= held else () for axis in large.base)
@@ -444,8 +458,21 @@ class Writer:
             return one.step is None
         return self._when[id(one.step)] <= self._when[id(other.step)]
 
+    def _leads(self, one: Wire, other: Wire) -> bool:
+        """Whether a value is made of one that is there before it."""
+        waiting, seen = [other], set[int]()
+        while waiting:
+            wire = waiting.pop()
+            if wire is one:
+                return True
+            if id(wire) not in seen and wire.step is not None and self.earlier(one, wire):
+                waiting += (*wire.step.inputs, *wire.step.named.values())
+            seen.add(id(wire))
+        return False
+
     def _straight(self, view: View, order: Sequence[int]) -> View:
         """The view on a value whose axes are the view's in this order, that of the samples first."""
+        view = self.parts.settled(view, everything=True)
         wanted = view.moved(order)
         if view.base[0] or wanted.axes[0]:
             self.plain(wanted)

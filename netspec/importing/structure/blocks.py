@@ -10,6 +10,7 @@ from netspec.importing.structure.names import Names
 from netspec.importing.structure.sharing import Ties
 from netspec.importing.structure.stages import BLOCK, STAGE, staged
 from netspec.importing.structure.terms import (
+    EACH,
     FOR,
     FORK,
     HEAD,
@@ -107,7 +108,7 @@ class Folding:
     def _again(self, last: Item, item: Item, uses: Counter[Any]) -> bool:
         if (
             last.word != item.word
-            or last.word in (REFERENCE, FORK, HEAD, FOR)
+            or last.word in (REFERENCE, FORK, HEAD, FOR, EACH)
             or last.label is not None
         ):
             return False

@@ -19,6 +19,7 @@ from netspec.importing.structure.bracing import braced
 from netspec.importing.structure.defaults import Defaults, chosen, lines_and_settings, without
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
+from netspec.importing.structure.looping import looped
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.recurrences import contracted
 from netspec.importing.structure.regions import nested, plain
@@ -179,6 +180,7 @@ def _spec(
     braced(chain)
     ties = Ties(chain)
     fused(chain, ties, projecting=way.projecting)
+    looped(chain, ties)
     named: dict[Any, str] = {node.output: node.path for node in graph.inputs}
     listed = _outputs(graph, chain, named)
     anything = Anything()

@@ -14,6 +14,7 @@ from netspec.importing.structure.stages import BLOCK, STAGE, alone
 from netspec.importing.structure.terms import (
     FOR,
     IDENTITY,
+    ONE,
     RESIDUAL,
     SIZES,
     WINDOWS,
@@ -58,7 +59,7 @@ _NOUNS = {
     "vectors": {"embedding", "position", "token"},
     "states": {"lstm", "gru", "rnn"},
     "piece": {"slice", "pick", "crop"},
-    "parts": {"partition"},
+    "parts": {"partition", "split"},
     "order": set(_ORDERING),
     "last": {FOR},
     "start": {IDENTITY},
@@ -107,6 +108,7 @@ class Names:
             RESIDUAL,
             STAGE,
             WINDOWS,
+            ONE,
         }
         # The last node in each scope, which gives what the scope gives.
         self.last = {
@@ -179,9 +181,14 @@ class Names:
     def _said(self, item: Item) -> str:
         """What the file calls that of which a step is the last."""
         path = item.nodes[-1].path if item.nodes else ""
-        # A call is what all of it stands in, a step also what it is the last of.
-        whole = item.word not in REGISTRY and item.word != RESIDUAL
-        around = self._common(item.nodes) if whole else self.scopes.get(path, ())
+        # A call is what all of it stands in, or of a repeat the last; a step also what it is the last of.
+        if item.word in REGISTRY or item.word == RESIDUAL:
+            around = self.scopes.get(path, ())
+        else:
+            times = item.times if isinstance(item.times, int) else 1
+            around = self._common(item.nodes)
+            if self.last.get(around) != path:
+                around = self._common(item.nodes[-(len(item.nodes) // times) :])
         ends = (scope for n, scope in enumerate(around) if self.last[around[: n + 1]] == path)
         name = next((scope.name for scope in ends if _telling(scope)), "")
         # The last of a repeat bears the name with how many there are.

@@ -34,6 +34,12 @@ class Ties:
         mine, other = _nodes([last], last=True), _nodes([item])
         return not self.first or self._uses(mine) == self._uses(other)
 
+    def one(self, chains: Sequence[Chain]) -> bool:
+        """Whether chains of the same steps have the weights of the first, place by place, and any at all."""
+        nodes = [_nodes(chain.items) for chain in chains]
+        owners = [[self.first.get(node) for node in own] for own in nodes]
+        return bool(nodes[0]) and None not in owners[0] and all(o == owners[0] for o in owners)
+
     def alike(self, pieces: list[Piece]) -> list[Piece]:
         """Those pieces that can be calls of one block, some with all the weights of another."""
         if not self.first:

@@ -13,6 +13,8 @@ from netspec.ops.declare.values import Layer
 SIZES = frozenset("CDHWTL")
 REFERENCE, FORK, HEAD, IDENTITY, RESIDUAL = "@", "{", "head", "identity", "residual"
 WINDOWS, FOR = "windows", "for"
+# A loop over a bundle, and what one of its tensors is called there.
+EACH, ONE = "for each", "one"
 
 
 class Tangled(Exception):

@@ -11,9 +11,11 @@ from netspec.graph.written import typed
 from netspec.importing.structure.fusing import PROJECTION, SHORTCUT, missing
 from netspec.importing.structure.steps import OWNER
 from netspec.importing.structure.terms import (
+    EACH,
     FOR,
     FORK,
     HEAD,
+    ONE,
     REFERENCE,
     RESIDUAL,
     WINDOWS,
@@ -124,6 +126,8 @@ class Writer:
         if item.word == FOR:
             sequence, step = map(self.value, item.values)
             return f"for {step.removeprefix('@')} in {sequence} {self._braces(item.kids[0])}"
+        if item.word == EACH:
+            return self._branches(f"for {ONE} in {self.value(item.values[0])} ", item.kids)
         if item.word == WINDOWS:
             given = dict(zip(item.slots, item.values, strict=True))
             cut = self._operator("partition", given).removeprefix("partition")

@@ -154,6 +154,7 @@ class Parts:
         if len(view.axes) < 2:
             raise Unsaid("it mixes the batch with other axes")
         chosen = set(wanted)
+        view = self._as_map(view, chosen)
         ends = [_ends(axis, chosen) for axis in view.base[2:]]
         if chosen <= set(flat(view.base[2:])) and all(ends):
             for spaced in (False, True):
@@ -172,6 +173,18 @@ class Parts:
         view = self.steps.arranged(view, (view.base[0], channels, *alone, *rest))
         view = self._cut(view, (*alone, *((),) * len(rest)), False)
         return self.steps.arranged(view, (view.base[0], channels, *rest))
+
+    def _as_map(self, view: View, chosen: set[object]) -> View:
+        """The view on a value whose axes of places are those that a file tells apart, where all are chosen.
+
+        So each place of what a map was flattened to is a row of the same things as a place of the map.
+        """
+        places: list[Axis] = []
+        for axis in view.base[2:]:
+            places += [(atom,) for atom in axis] if axis and set(axis) <= chosen else [axis]
+        if not len(view.base) - 2 < len(places) <= _PLACES:
+            return view
+        return self.steps.arranged(view, (*view.base[:2], *places))
 
     def _cut(self, view: View, counts: Axes, spaced: bool) -> View:
         chosen = set(flat(counts))

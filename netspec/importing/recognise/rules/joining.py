@@ -8,6 +8,7 @@ import numpy as np
 
 from netspec.importing.files.program import Array, Node
 from netspec.importing.recognise.sources.held import for_each, like
+from netspec.importing.recognise.steps import same_along
 from netspec.importing.recognise.views import Atom, View, copies, flat, refined, renamed, size_of
 from netspec.importing.recognise.writer import Unsaid, Writer
 
@@ -73,7 +74,7 @@ def _for_samples(writer: Writer, first: View, axis: int, name: str) -> View | No
     array = array.reshape([atom.size for atom in order])
     for atom in rows:
         place = order.index(atom)
-        if not (array == array.take([0], place)).all():
+        if not same_along(array, place):
             raise Unsaid("a constant of it differs from sample to sample")
         array, order = array.take(0, place), tuple(a for a in order if a is not atom)
     numbers = array.transpose([order.index(atom) for atom in flat(base)])
@@ -186,7 +187,7 @@ def _tokens(writer: Writer, view: View, axis: int, array: Array) -> View | None:
     view = writer.arranged(view, (*view.base[:2], view.axes[axis]))
     for i, atoms in enumerate(view.axes):
         if atoms == view.base[0]:
-            if not (array == array.take([0], i)).all():
+            if not same_along(array, i):
                 raise Unsaid("a constant of it differs from sample to sample")
             array = array.take([0], i)
     if size_of(view.base[1]) * array.shape[axis] != array.size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netspec.importing.files.program import Node
 from netspec.importing.recognise.layers import windowed
+from netspec.importing.recognise.sources.held import in_parts
 from netspec.importing.recognise.steps import Wire, number, sizes
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Unsaid, Writer
@@ -14,7 +15,7 @@ _MODES = {"linear": "bilinear", "cubic": "bicubic"}
 
 def grid_sample(writer: Writer, node: Node) -> View:
     """GridSample of a map of two axes."""
-    view, grid = (writer.view(name) for name in node.inputs)
+    view, grid = _of_rows(writer, node)
     if len(view.axes) != 4:
         raise Unsaid("it reads a volume")
     wire, where = writer.plain(view), writer.plain(grid.moved((0, 3, 1, 2)))
@@ -29,6 +30,16 @@ def grid_sample(writer: Writer, node: Node) -> View:
         view,
         writer.step("grid_sample", [wire, where], writer.shapes[node.output][1:], *given),
     )
+
+
+def _of_rows(writer: Writer, node: Node) -> list[View]:
+    """What a node reads; a constant with a row for each part of the other's map is cut as that is."""
+    views = {name: writer.view(name) for name in node.inputs if name not in writer.constants}
+    rows = next((view.axes[0] for view in views.values()), ())
+    for name in set(node.inputs) - set(views):
+        parts = in_parts(writer, writer.constants[name], rows, name)
+        views[name] = writer.view(name) if parts is None else writer.repeated(parts)
+    return [views[name] for name in node.inputs]
 
 
 def affine_grid(writer: Writer, node: Node) -> View:
@@ -46,8 +57,8 @@ def affine_grid(writer: Writer, node: Node) -> View:
 
 
 def whole(writer: Writer, node: Node, rows: View, wire: Wire) -> View:
-    """The view of a value as it stands, its rows being those of another."""
-    return writer.whole(wire, rows.base[0])
+    """The view of a value as it stands, its rows being those of another as the file has it."""
+    return writer.whole(wire, rows.axes[0])
 
 
 def roi_align(writer: Writer, node: Node) -> View:

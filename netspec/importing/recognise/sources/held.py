@@ -14,8 +14,8 @@ import numpy as np
 from netspec.importing.files.program import Array
 from netspec.importing.recognise.parts.stepping import Steps
 from netspec.importing.recognise.sources.offsets import by_offset
-from netspec.importing.recognise.steps import Unsaid, Wire
-from netspec.importing.recognise.views import Atom, Axes, View, flat, size_of
+from netspec.importing.recognise.steps import Unsaid, Wire, same_along
+from netspec.importing.recognise.views import Atom, Axes, Axis, View, flat, size_of
 
 _WORD = "parameter"
 
@@ -31,7 +31,7 @@ def held(steps: Steps, array: Array, batch: Atom, name: str, place: int = 0) -> 
         order = [*range(1, place + 1), 0, *range(place + 1, array.ndim)]
         return held(steps, np.moveaxis(array, place, 0), batch, name).moved(order)
     rows = len(array) if array.ndim > 1 else 0
-    many = place >= 0 and rows == batch.size > 1 and bool((array == array[:1]).all())
+    many = place >= 0 and rows == batch.size > 1 and same_along(array, 0)
     numbers = array[0] if many or rows == 1 else array
     wire = _of_offsets(steps, numbers)
     if wire is None:
@@ -39,6 +39,21 @@ def held(steps: Steps, array: Array, batch: Atom, name: str, place: int = 0) -> 
     own: Axes = tuple((Atom(size),) if size > 1 else () for size in numbers.shape)
     first: Axes = (((batch,) if many else ()),) if many or rows == 1 else ()
     return View(wire, ((), *(own or ((),))), (*first, *own))
+
+
+def in_parts(steps: Steps, array: Array, rows: Axis, name: str) -> View | None:
+    """A constant whose rows are the parts of a map, for all samples alike; None where they are not."""
+    places = tuple(atom for atom in rows if not atom.batch)
+    if not places or size_of(rows) != len(array) or sum(atom.batch for atom in rows) != 1:
+        return None
+    apart = array.reshape([atom.size for atom in rows] + [-1])
+    samples = next(i for i, atom in enumerate(rows) if atom.batch)
+    apart = np.moveaxis(apart, (samples, -1), (0, 1))
+    if not same_along(apart, 0):
+        raise Unsaid("a constant of it differs from sample to sample")
+    wire = steps.parameter(np.ascontiguousarray(apart[0]), None, name)
+    own: Axes = tuple((Atom(size),) if size > 1 else () for size in array.shape[1:])
+    return View(wire, ((), flat(own), *((atom,) for atom in places)), (rows, *own))
 
 
 def _of_offsets(steps: Steps, numbers: Array) -> Wire | None:

@@ -139,7 +139,8 @@ def _bounds(term: _Term, back: bool) -> Iterator[list[str]]:
     after = term.rows - 1 - before
     if before < 1 or after < 1:
         return
-    powers = (2**i for i in range(3, _FARTHEST.bit_length()))
+    # The farthest place of as many as a power of two, as transformers counts it, or that many steps.
+    powers = (2**i - less for i in range(3, _FARTHEST.bit_length()) for less in (0, 1))
     for most in (0, *powers, *range(before + 1, len(places))):
         if most and not (4 <= before < most and after == before - 1):
             continue
