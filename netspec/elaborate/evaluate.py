@@ -16,7 +16,7 @@ from netspec.diagnostics.messages.names import (
 )
 from netspec.diagnostics.raised import Rejection
 from netspec.ops.declare.values import Layer, Name, show
-from netspec.sizes.dims import Dim, Formula, ratio
+from netspec.sizes.dims import Formula, ratio
 from netspec.sizes.shapes import TensorType, strides
 from netspec.syntax import ast
 from netspec.syntax.words import WORDS
@@ -63,16 +63,17 @@ class Values(Protocol):
         """What a name is looked up in later, if it turns out to be a layer's."""
 
 
-def _ratio(large: Dim | TensorType, small: Dim | TensorType) -> Any:
+def _ratio(large: Any, small: Any) -> Any:
     """The stride between two sizes, or between two tensors whatever their rank."""
     if isinstance(large, TensorType) and isinstance(small, TensorType):
         if len(large.shape) != len(small.shape):
             reason = "the tensors have different numbers of axes"
             raise Rejection(BadArithmetic(f"ratio({large}, {small})", reason))
         return strides(large, small)
-    if isinstance(large, TensorType) or isinstance(small, TensorType):
+    sizes = [int(x) if isinstance(x, float) and x.is_integer() else x for x in (large, small)]
+    if not all(isinstance(size, int | Formula) for size in sizes):
         raise TypeError
-    return ratio(large, small)
+    return ratio(*sizes)
 
 
 def multiple(value: float, divisor: int = 8) -> int:
