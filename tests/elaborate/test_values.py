@@ -47,11 +47,12 @@ net n(k=%)\nconv1-k | net n(k=3)\nconv1-(%) | net n(%) | concat(%) {! relu ! tan
 add {! % ! relu } | {! % ! relu }; add | add(%) | concat(@input, %) | freeze { % } | residual { % }
 every { % } | residual(%) { conv1-3 } | conv1-4(init=%) | conv1-4(act=%) | conv1-4(norm=%) | @% | @%; relu
 conv1-(3 + %) | conv1-(% + 3) | conv1-(3 ** %) | conv1-(% ** 2) | conv1-(-%) | conv1-(not %)
-conv1-(1 if % else 2) | conv1-(% == %) | conv1-(max(%, 2)) | conv1-(ratio(%, %)) | conv1-max(%, 2) | conv1-(ratio(%, 2)) | conv1-(% < 3)
+conv1-(1 if % else 2) | conv1-(% == %) | conv1-(max(%, 2)) | conv1-(ratio(%, %))
+conv1-max(%, 2) | conv1-(ratio(%, 2)) | conv1-(% < 3)
 conv1-(%.C) | conv1-(% and yes) | conv1-(% or no) | conv1-(3 // %) | conv1-(3 / %) | conv1-(3 * %)
 conv1-(multiple(%, 8)) | conv1-(multiple(64, %)) | conv1-(int(%)) | conv1-(foo(%)) | conv1-(min(%))
-conv1-(ceil(%)) | conv1-(sqrt(%)) | conv1-(len(%)) | conv1-(log2(%)) | conv1-(abs(%)) | conv1-(round8(%)) | conv1-(round(%, %))
-conv1-foo(%) | conv1-@% | conv1-(@%)
+conv1-(ceil(%)) | conv1-(sqrt(%)) | conv1-(len(%)) | conv1-(log2(%)) | conv1-(abs(%))
+conv1-(round8(%)) | conv1-(round(%, %)) | conv1-foo(%) | conv1-@% | conv1-(@%)
 conv1-(@input.%) | relu as a; @a.% | input % | input %x8x8 | input 3x% | input 3x8x% | input a: %
 input %: 3x8x8 | input r: 5 batch(%) | input r: 5 batch(R=%) | input a: ids(%) | input a: 5 ids(%)
 """
