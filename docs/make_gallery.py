@@ -226,7 +226,8 @@ def page() -> str:
         "`--style columns` are aligned on resolution, skips at the right and blocks named at the left. "
         "Every layer and every connection is in a picture; what a style leaves out, its last line says.",
         "",
-        "`--style flow` shows every layer and connection, with a frame around each block; in a net larger than a screen, what repeats is shown once. "
+        "`--style flow` shows every layer and connection, with a frame around each block; in a net "
+        "larger than a screen, what repeats is shown once. "
         "[Measured](../benchmarks/results/draw.json) by `python benchmarks/draw.py`: seconds and "
         "bytes of every shipped net in every style that applies to it.",
         "",

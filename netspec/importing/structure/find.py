@@ -16,10 +16,10 @@ from netspec.graph.written import RESERVED, input_line, metadata_lines, written
 from netspec.importing.scopes import Scope
 from netspec.importing.structure.blocks import MOST, Folding
 from netspec.importing.structure.bracing import braced
+from netspec.importing.structure.bundles import looped
 from netspec.importing.structure.defaults import Defaults, chosen, lines_and_settings, without
 from netspec.importing.structure.fusing import fused
 from netspec.importing.structure.library import Recognising
-from netspec.importing.structure.looping import looped
 from netspec.importing.structure.names import Names
 from netspec.importing.structure.recurrences import contracted
 from netspec.importing.structure.regions import nested, plain

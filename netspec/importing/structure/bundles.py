@@ -38,7 +38,7 @@ def _alike(before: Item, item: Item, ties: Ties) -> bool:
     """Whether the branches of a step are one, run on each tensor of the bundle that the step before makes."""
     if item.single or (item.label is not None and item.word == FORK) or len(item.kids) < 2:
         return False
-    if before.word in (REFERENCE, FORK, IDENTITY) or len(before.nodes[-1:]) == 0:
+    if before.word in (REFERENCE, FORK, IDENTITY) or not before.nodes:
         return False
     if len(before.nodes[-1].outputs) != len(item.kids) or before.result is not None:
         return False
