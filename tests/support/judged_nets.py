@@ -46,6 +46,8 @@ _BLURS = {"sigmoid": 2e-8, "rnn": 3e-7, "elu": 3e-8, "celu": 3e-8, "selu": 6e-8}
 _LARGEST_BESIDE = 1e3
 # Sizes of symbols up to here are run.
 _LARGEST_SIZE = 64
+# And nets of up to so many multiply-adds: attention over a volume has them by the square of its places.
+_MOST_MACS = 4e9
 
 _Arrays = list["np.ndarray[Any, Any]"]
 
@@ -203,7 +205,12 @@ def _lose(_module: Any, inputs: Any, found: torch.Tensor) -> torch.Tensor:
 def runs_alike(first: Ready, path: Path, batches: tuple[int, ...] = (1, 3)) -> bool:
     """At each batch and at legal sizes; False where there are no numbers to compare."""
     graph, compared = first.graph, False
-    small = [sizes for sizes in legal(graph) if max(sizes.values(), default=0) <= _LARGEST_SIZE]
+    macs = costs(graph).macs
+    small = [
+        sizes
+        for sizes in legal(graph)
+        if max(sizes.values(), default=0) <= _LARGEST_SIZE and substitute(macs, sizes) <= _MOST_MACS
+    ]
     for batch, sizes in zip(batches, small * len(batches), strict=False):
         for chance in range(_CHANCES):
             ready = first if chance == 0 else Ready(graph, first.seed + chance, path)
