@@ -41,9 +41,8 @@ def _of_torch(names: str, classes: str, step: str) -> tuple[Scope, ...] | None:
         if name and name != before:
             own = name.removeprefix(f"{before}.") if before else name
             kind = kinds[i].rpartition(".")[2] if kinds is not None and i < len(kinds) else None
-            if (
-                kind and own_step and name == full[-1]
-            ):  # the norm or activation behind a step is called after it
+            # The norm or activation behind a step is called after it.
+            if kind and own_step and name == full[-1]:
                 own = own.removesuffix(f"_{kind}")
             found.append(Scope(own, kind or None))
             before = name

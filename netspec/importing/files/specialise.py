@@ -412,9 +412,7 @@ class _Specialising:
 
     def _is_truth(self, name: str) -> bool:
         """Whether a tensor holds truth values."""
-        if name in self.constants:
-            return bool(self.constants[name].dtype == bool)
-        return bool(self.types[name].tensor_type.elem_type == TensorProto.BOOL)
+        return self._kind(name) == TensorProto.BOOL
 
     def _sized(self, node: NodeProto) -> bool:
         shape = self.size_of(node.input[0])
@@ -543,9 +541,8 @@ class _Specialising:
 
     def _idle_cast(self, node: NodeProto) -> bool:
         """Leaves out a cast that changes nothing."""
-        types = [self.types.get(name) for name in (node.input[0], node.output[0])]
-        kinds = {kind.tensor_type.elem_type for kind in types if kind is not None}
-        if None in types or (len(kinds) > 1 and kinds != _WHOLE):
+        kinds = {self._kind(name) for name in (node.input[0], node.output[0])}
+        if 0 in kinds or (len(kinds) > 1 and kinds != _WHOLE):
             return False
         self.same[node.output[0]] = node.input[0]
         return True

@@ -58,13 +58,10 @@ def _swish(node: Node) -> tuple[str, ...]:
 
 
 def _selu(node: Node) -> tuple[str, ...]:
-    given = node.get("alpha", _SELU[0]), node.get("gamma", _SELU[1])
-    if np.allclose(given, _SELU, rtol=1e-6):
+    alpha, gamma = node.get("alpha", _SELU[0]), node.get("gamma", _SELU[1])
+    if np.allclose((alpha, gamma), _SELU, rtol=1e-6):
         return ("selu",)
-    return (
-        *_with("elu", alpha=1.0)(replace(node, attributes={"alpha": given[0]})),
-        *_times(given[1]),
-    )
+    return (f"elu({number(alpha)})", *_times(gamma))
 
 
 def _times(factor: float) -> tuple[str, ...]:
