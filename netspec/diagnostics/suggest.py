@@ -98,7 +98,10 @@ _UNSPELT = {
     "class": "a net is a file of steps: `net name`, `input 3x224x224`, then `conv3-64`",
     "elif": "write `else if`",
     "foreach": "`for i in 1..3 { ... }` counts",
-    "fork": "braces alone fork: `{ | a | b }`",
+    **dict.fromkeys(
+        ("branch", "branches", "fork", "parallel", "paths", "towers"),
+        "braces alone fork: `{ | a | b }`",
+    ),
     "glu": "of halves: `split(2); { | identity | sigmoid }; mul`; with layers of its own: `gated`",
     "input": "what flows in is said by `input 3x224x224`, channels first",
     **dict.fromkeys(

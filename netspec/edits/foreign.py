@@ -53,7 +53,7 @@ _OF_KERAS: dict[str, dict[str, str]] = {"upsample": {"size": "factor"}}
 _LEFT_OUT = frozenset({"in", "return_sequences"}) | IMPLIED.keys()
 _AT = re.compile(r"[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?")
 _KERNELS = frozenset({"1", "3", "5", "7", "9", "11"})
-_VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
+VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
 # A name of a tensor, and the word of a call, with the shorthand that may stand in it.
 _NAME = re.compile(r"\s*(?:self\.)?([A-Za-z_]\w*)\s*\Z")
 _CALLED = re.compile(r"\s*(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:-\w+)?(?:/\w+)?\s*(?=\()")
@@ -101,7 +101,7 @@ def translated(step: str) -> Iterator[str]:
     # Of two orders the one that gives a kernel which nets have.
     usual = [said for said in meant if square(said.get("kernel", "3")) in _KERNELS]
     for said in usual or meant:
-        yield _written(kind, said)
+        yield written(kind, said)
 
 
 def chained(expression: str) -> Iterator[tuple[str, str]]:
@@ -205,25 +205,28 @@ def _value(value: str, name: str) -> str:
     value = value.strip("\"'")
     if name in ("act", "norm"):
         word = value.rpartition(".")[2].removesuffix("()")
-        return layer(word, REGISTRY) or _VALUES.get(word, word)
+        return layer(word, REGISTRY) or VALUES.get(word, word)
     if name in ("factor", "size", "amount"):
         value = square(value)
-    return _VALUES.get(value, value.lower() if value.isalpha() else value)
+    return VALUES.get(value, value.lower() if value.isalpha() else value)
 
 
-def _written(kind: str, said: Mapping[str, str]) -> str:
+def written(kind: str, said: Mapping[str, str]) -> str:
+    """A step of a layer and its arguments by name, with the shorthand of what has one."""
+    params = REGISTRY[kind].params
     rest = dict(said)
     kernel = square(rest.pop("kernel", ""))
     width, stride = rest.pop("width", ""), square(rest.pop("stride", ""))
     if rest.get("pad") in ("valid", "0"):
         del rest["pad"]
     step = kind + kernel + (f"-{_short(width)}" if width else "")
-    if stride and stride != "1" and not (kind.endswith("pool") and stride == kernel):
+    usual = str(params["stride"].default or kernel) if stride else ""
+    if stride != usual:
         step += f"/{stride}"
-    first = next(iter(REGISTRY[kind].params), "")
-    if [*rest] == [first] and first != "eps":
-        return f"{step}({rest[first]})"
-    arguments = ", ".join(f"{name}={value}" for name, value in rest.items())
+    first = next(iter(REGISTRY[kind].order), "")
+    in_order = [rest.pop(first)] if first in rest else []
+    named = (f"{name}={rest[name]}" for name in params if name in rest)
+    arguments = ", ".join((*in_order, *named))
     return f"{step}({arguments})" if arguments else step
 
 

@@ -14,6 +14,7 @@ from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
 from netspec.diagnostics.suggest import layer
 from netspec.edits.foreign import apart, chained, closing, translated
+from netspec.edits.loose import loosely, normalises
 from netspec.edits.papers import NAME, NOTED, PAPER, STEP, of_notation, of_paper, steps_repeated
 from netspec.ops.registry import REGISTRY
 from netspec.sizes.shapes import image_first
@@ -43,14 +44,17 @@ def _named(word: str, names: str) -> str:
     return _joined(word, [f"@{name}" for name in re.findall(NAME, names)])
 
 
-def _strided(found: re.Match[str]) -> str:
-    word, kernel, width, stride = found.groups()
-    return f"{word}{kernel}-{width}" + (f"/{stride}" if stride else "")
+def _called_block(found: re.Match[str]) -> str:
+    """`unit 8` of a block; what a layer's numbers are is known."""
+    return found[0] if layer(found[1], REGISTRY) else f"{found[1]}({found[2]})"
 
 
-def _arguments(found: re.Match[str]) -> str:
-    pairs = re.findall(rf"({NAME})\s*=\s*([\w.]+)", found[2])
-    return f"{found[1]}({', '.join(f'{name}={value}' for name, value in pairs)})"
+def _layer_named(found: re.Match[str]) -> str:
+    """A layer among values in order, as the argument that it is likely to be."""
+    before, word, after = found.groups()
+    if word not in REGISTRY:
+        return found[0]
+    return f"{before}{'norm' if normalises(word) else 'act'}={word}{after}"
 
 
 def _repeated(found: re.Match[str]) -> str:
@@ -70,6 +74,35 @@ def _counted(found: re.Match[str]) -> str:
 
 def _separated(found: re.Match[str]) -> str:
     return "; ".join(re.split(r"\s*(?:\|>|[,|])\s*", found[0]))
+
+
+def _arrows(text: str) -> str:
+    """Steps behind one another, with arrows between them."""
+    return re.sub(r"\s*(?:->|=>|>>)\s*", "; ", text)
+
+
+def _untyped(found: re.Match[str]) -> str:
+    """A block whose parameters have types, before their names or behind them."""
+    names = [
+        re.sub(rf"(?:{NAME}\s+)?({NAME})\s*(?::\s*\w+\s*)?(=.*)?\Z", r"\1\2", part)
+        for part in apart(found[2])
+    ]
+    return f"{found[1]}{', '.join(names)}{found[3]}"
+
+
+def _branched(found: re.Match[str]) -> str:
+    """`if` and `else` without braces."""
+    condition, then, otherwise = found.groups()
+    step = f"{condition} {{ {then.strip('; ')} }}"
+    return f"{step} else {{ {otherwise.strip()} }}" if otherwise else step
+
+
+def _forked(found: re.Match[str]) -> str:
+    """Branches in braces, with a word before them that is none, or each in braces of its own."""
+    word, _, rest = found[1].partition("{")
+    inside = re.sub(r"\}[\s,;]*\{", "|", "{" + rest)[1:].strip().removesuffix("}")
+    branches = [part.strip() for part in inside.split("|") if part.strip()]
+    return _joined(word.strip(), branches).removeprefix(" ") if len(branches) > 1 else found[0]
 
 
 def _input(found: re.Match[str]) -> str:
@@ -105,45 +138,52 @@ _OF_STATEMENTS = _known(
     # Kernel, width, stride and padding.
     (rf"(?:{NOTED})(?:\s*-\s*(?:{NOTED}))*", of_notation),
     (r"([a-z_]+)-(\d+)-(\d+)(.*)", r"\1\2-\3\4"),
-    (r"([a-z_]+?)(\d+)(\(.*\))?", lambda m: f"{m[1]}-{m[2]}{m[3] or ''}"),
-    (rf"({NAME})\s+(\d+)", lambda m: f"{layer(m[1], REGISTRY) or m[1]}-{m[2]}"),
-    (rf"({NAME}(?:-\w+)?(?:/\w+)?)((?:-[a-z]+)+)", lambda m: f"{m[1]}{m[2].replace('-', '; ')}"),
+    (rf"(?!input\b)({NAME})\s+(\d+(?:\s*,\s*\d+)*)", _called_block),
+    (rf"({NAME})[\[<]([^\[\]<>]*)[\]>]", r"\1(\2)"),
+    (r"(?i:pool(?:ing)?)[ -]?(\d.*)", r"maxpool\1"),
+    (r"(.*?\w[-/])(?=[^a-z]*[a-z])(\w+(?:\s*[-+*/]+\s*\w+)+)", r"\1(\2)"),
     (r"(.*[-/])(\d+)([a-z]\w*)", r"\1(\2*\3)"),
     (rf"(.*?\w[-/])({NAME}\({_INNER}\))(.*)", r"\1(\2)\3"),
     (r"(?:\w+\.)*Activation\(\s*[\"']?(\w+)[\"']?\s*\)", r"\1"),
     (r"(.*\bas\s+|net\s+)(\w+(?:-\w+)+)", lambda m: f"{m[1]}{m[2].replace('-', '_')}"),
     (rf"({_MERGES})((?:\s+@?{NAME}){{2,}})", lambda m: _named(m[1], m[2])),
-    (rf"({NAME})[- ]\s*(\d*\.\d+)", r"\1(\2)"),
-    (rf"({NAME}?)[ ,]*(\d+(?:x\d+)*)\s*[ ,-]\s*(\d+)(?:[ ,/]+s?(\d+))?", _strided),
     (PAPER.pattern, of_paper),
     (r"([a-z_]+)(\d+)-([1357])", r"\1\3-\2"),
-    (rf"({NAME}-\d+)\s*s(\d+)", r"\1/\2"),
     (rf"({NAME}-\w+(?:/\d+)?)(?:/|\s*,?\s+p(?:ad)?)(\d+)", r"\1(pad=\2)"),
-    (rf"({NAME}[\w-]*)\((same|valid|full)\)", r"\1(pad=\2)"),
-    (rf"({STEP})((?:[,\s]+{NAME}\s*=\s*[\w.]+)+)", _arguments),
     (
         rf"({NAME}[\w/-]*)\(((?:.*,)?)\s*dropout\s*=\s*([\d.]+)\s*,?(.*)\)",
         lambda m: f"{m[1]}({m[2].rstrip(', ')}{m[4]}); dropout({m[3]})".replace("()", ""),
     ),
+    (
+        rf"({NAME}[\w/-]*)\(((?:.*,)?)\s*name\s*=\s*\"?({NAME})\"?\s*,?(.*)\)",
+        lambda m: f"{m[1]}({m[2].rstrip(', ')}{m[4]}) as {m[3]}".replace("()", ""),
+    ),
     # Names, and layers as functions of them.
-    (rf"({NAME})\s*:\s*({STEP})", r"\2 as \1"),
+    (rf"(?!residual\b)({NAME})\s*:\s*({STEP})", r"\2 as \1"),
+    (rf"({NAME})\s*:\s*({STEP}(?:\s*;.*)?)", r"\1 { \2 }"),
+    (rf"({STEP}|[\w/-]+)\s+\(({NAME})\)", r"\1 as \2"),
+    (rf"({STEP}):\s*name\s*[=:]\s*({NAME})", r"\1 as \2"),
+    (rf"\+\s*@?({NAME})", r"add(@\1)"),
     (rf"({NAME})\s*([-+*])=\s*@?({NAME})", lambda m: _named(_SIGNS[m[2]], f"{m[1]} {m[3]}")),
     (rf"({NAME})\s*([-+*])\s*({NAME})", lambda m: _named(_SIGNS[m[2]], f"{m[1]} {m[3]}")),
     (rf"(@?{NAME}(?:\s*\+\s*@?{NAME})+)", lambda m: _named("add", m[1])),
-    (rf"({STEP})\s*\+\s*({STEP})", r"\1; \2"),
     (rf"({NAME})\s+(@{NAME}(?:\s*,\s*@{NAME})*)", r"\1(\2)"),
     (
         rf"(?:{NAME}\.)*({NAME})\s*(?:\(\s*\))?\(?\s*[\[(]\s*({NAME}(?:\s*,\s*{NAME})+)\s*[\])][^()]*\)?",
         lambda m: _named(m[1], m[2]),
     ),
-    (rf"({NAME})\((\d+)\s*,\s*({NAME})\)", r"\1-\2(act=\3)"),
+    (rf"((?:default\s+)?{NAME}[\w/-]*\((?:.*,\s*)?)({NAME})(\s*(?:,.*)?\))", _layer_named),
     (rf"({NAME})\(\s*({_SHORT})\s*\)", r"\1 { \2 }"),
     (rf"({NAME})\((.*,.*)\)", lambda m: _joined(m[1], apart(m[2]))),
     # Declarations.
     (r"output\s+((?:@\w+[\s,]*)+)", lambda m: f"output {m[1].replace('@', '')}"),
-    (r"def\s+(.*)", r"block \1"),
+    (rf"(net\s+{NAME}(?:\(.*\))?)\s*[:,]?\s*(\".*\")", r"\1; title \2"),
+    (rf"({NAME})\s*[:=]\s*(\".*\"|[12]\d\d\d)", r"\1 \2"),
+    (r"return\s+(.*)", r"\1"),
+    (rf"output\s+({STEP})", r"\1"),
+    (rf"(block\s+{NAME}\()(.*)(\).*)", _untyped),
     (
-        rf"input(?:\s+({NAME})(?=[\s=:(\[]))?\s*[=:]?\s*[(\[]?\s*({_SIZE}(?:(?:\s*[xX×,*]\s*|\s+){_SIZE})+)\s*[)\]]?",
+        rf"(?:input|image|data|inputs|shape)(?:\s+({NAME})(?=[\s=:(\[]))?\s*[=:]?\s*[(\[]?\s*({_SIZE}(?:(?:\s*[xX×,*]\s*|\s+){_SIZE})+)\s*[)\]]?",
         _input,
     ),
     (r"Input\(.*?(\d+(?:\s*,\s*\d+)+).*", _input_layer),
@@ -156,7 +196,29 @@ _OF_LINES = _known(
     (r"(.*?)/\*(.*?)\s*\*/\s*", r"\1#\2"),
     (r"(.*?)--(\s.*)", r"\1#\2"),
     (r"(block\s+[^={]*?)\s*(?:=|->|=>|:)\s*\{(.*)", r"\1 {\2"),
-    (r".*?(?:->|=>|>>).*", lambda m: re.sub(r"\s*(?:->|=>|>>)\s*", "; ", m[0])),
+    (r"(block\s+[^={:]*?)\s*(?:=|->|=>|:)\s*([^{}]+)", r"\1 { \2 }"),
+    (
+        r"(?:class|def|define|fn|func|function|layer|macro|module|sub)\s+(\w.*?)\s*:?\s*(\{.*)",
+        r"block \1 \2",
+    ),
+    (rf"(block\s+{NAME})\s*[\[<]([^\[\]<>]*)[\]>](.*)", r"\1(\2)\3"),
+    (rf"(block\s+{NAME}\()([^()]*)(\).*)", _untyped),
+    (r"(.*[{;|]\s*)return\s+(.*)", r"\1\2"),
+    (r"(if\s+.*?)\s*(?:\bthen\b|:)\s*([^{}]+?)(?:[\s;]*\belse\b\s*:?\s*([^{}]+))?", _branched),
+    (r"([a-z_]+\d*(?:x\d+)?-)[\[{(]?(\d+(?:\s*,\s*\d+)+)[\]})]?", r"for n in [\2] { \1n }"),
+    (r"(?:res|shortcut|skip)(\s*\{.*)", r"residual\1"),
+    (rf"({NAME})\(({NAME})\)\s*(\{{.*\}})", r"\1 \3; \2"),
+    (r"(default\s.*\))\s*,\s*(?:default\s+)?(.*)", r"\1; default \2"),
+    (r"(?:branch|branches|fork|parallel|paths|split|towers)\s*(\{.*)", _forked),
+    (r"(\w*\s*(?:\{[^{}|]*\}[\s,;]*){2,})", _forked),
+    (rf"({NAME})\s*\[(.*,.*)\]", lambda m: _joined(m[1], apart(m[2]))),
+    (rf"(.*\S)\s*(?:->|=>|>>)\s*({NAME})", lambda m: _arrows(f"{m[1]} as {m[2]}")),
+    (
+        rf"({NAME})\s*(?:->|=>|>>)\s*(.*\S)\s*(?:->|=>|>>)\s*({NAME})",
+        lambda m: _arrows(f"@{m[1]}; {m[2]} as {m[3]}"),
+    ),
+    (rf"({NAME})\s*(?:->|=>|>>)\s*(.*)", lambda m: _arrows(f"@{m[1]}; {m[2]}")),
+    (r".*?(?:->|=>|>>).*", lambda m: _arrows(m[0])),
     (rf"{STEP}(?:\s*(?:\|>|[,|])\s*{STEP})+", _separated),
     (
         r"(?P<before>)(?:(?P<count>\d+)\s*[x*]?|(?:repeat|loop)\s*\(?\s*(?P<times>\d+)\s*\)?)\s*"
@@ -189,6 +251,11 @@ _OF_LINES = _known(
     (rf"(.*?\w)\(({_INNER};{_INNER})\)(.*)", r"\1 { \2 }\3"),
 )
 _ASSIGNED = re.compile(rf"(?:self\.)?({NAME})\s*=(?!=)\s*(.*)", re.S)
+_CONSTANT = re.compile(
+    rf"(?:(?:const|let|set|var|param)\s+)?({NAME})\s*:?=\s*(-?[\d.]+|\[[^\[\]]*\])"
+)
+# A net's line, and what stands in its parentheses.
+_NET = re.compile(rf"^(net\s+{NAME})(?:\(([^()\n]*)\))?", re.M)
 _SEQUENTIAL = re.compile(r"(?:\w+\.)*Sequential\s*\(")
 # What a tensor is called that no step has named: what flows in is meant.
 _FLOWING = ("data", "features", "h", "hidden", "input", "inputs", "out", "output", "x", "y")
@@ -210,11 +277,16 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     yield from islice(_meant(_OF_STATEMENTS, statement, first), _MOST)
     inner = statement.strip()
     offset = first + statement.find(inner)
+    if said := loosely(inner):
+        yield offset, offset + len(inner), said
+    elif said := loosely(line):
+        yield start, start + len(line), said
     for meant in dict.fromkeys(_called(inner, text[:offset])):
         if meant != inner:
             yield offset, offset + len(inner), meant
     yield from _listed(text, at)
     yield from _commented(text, at)
+    yield from _parameter(text, first, last, inner)
 
 
 def _called(statement: str, before: str) -> Iterator[str]:
@@ -237,6 +309,20 @@ def _called(statement: str, before: str) -> Iterator[str]:
     if assigned:
         for _, _, meant in _meant(_OF_STATEMENTS, value, 0):
             yield meant + named
+
+
+def _parameter(text: str, first: int, last: int, statement: str) -> Iterator[Change]:
+    """`c = 8`, of a number or a list, as a parameter of the net: on its line, or on one put first."""
+    found = _CONSTANT.fullmatch(statement)
+    if not found:
+        return
+    net = _NET.search(text, 0, first)
+    start, given = (net.end(), net[2] or "") if net else (0, "")
+    given = ", ".join((*filter(None, [given]), f"{found[1]}={found[2]}"))
+    line = f"{net[1]}({given})" if net else f"net mine({given})\n"
+    between = text[start:first]
+    whole = not between or between.endswith("\n")  # the statement has its line to itself
+    yield net.start() if net else 0, min(last + whole, len(text)), line + between
 
 
 def _listed(text: str, at: int) -> Iterator[Change]:

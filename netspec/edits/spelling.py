@@ -51,6 +51,13 @@ def _nearest(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
             yield start, start + len(name), bare + digits.group()
 
 
+def _imported(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    """A shipped net by its name, with the line that makes it a layer."""
+    if asked := re.search(r"`(import \w+)`", problem.advice):
+        yield 0, 0, f"{asked[1]}\n"
+    yield from _nearest(problem, item, text)
+
+
 def _chosen(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     """One of the words that a parameter takes."""
     assert item.span is not None
@@ -242,7 +249,7 @@ SPELLINGS = {
     names.NotInFile: _nearest,
     names.UnknownArgument: _nearest,
     names.UnknownImport: _nearest,
-    names.UnknownLayer: _nearest,
+    names.UnknownLayer: _imported,
     names.UnknownMetadata: _nearest,
     names.UnknownName: _nearest,
     names.UnknownReference: _nearest,
