@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import field
 from typing import Any
 
+from netspec.diagnostics.messages.names import UnknownLayer
 from netspec.diagnostics.records import Diagnostic, Label, Problem
 from netspec.diagnostics.render import COUNTED, render
 from netspec.foundation.records import record
@@ -57,28 +59,48 @@ def _rebuild(diagnostics: tuple[Diagnostic, ...], status: int, more: int) -> Net
 class Known:
     """Mistakes that a text has, each its code and its line: what another text may have of them.
 
-    One in a line that was not changed is the same, though another mistake than before may hide it.
+    One in a line that was not changed is the same, though another mistake than before may hide it. In such
+    `lines`, words of no layer may have been hidden by a mistake in the grammar, and what was `said` of a line
+    that is mended now was not said at every place.
     """
 
     left: list[tuple[str, str]]
+    lines: Counter[str] = field(default_factory=Counter)
+    said: Diagnostic | None = None
 
     @classmethod
-    def of(cls, diagnostics: Iterable[Diagnostic]) -> Known:
-        """The mistakes that were found."""
-        return cls([_mistake(item) for item in diagnostics])
+    def of(
+        cls, diagnostics: Iterable[Diagnostic], text: str, said: Diagnostic | None = None
+    ) -> Known:
+        """The mistakes that were found in a text."""
+        return cls([_mistake(item) for item in diagnostics], _lines(text), said)
 
     def again(self) -> Known:
         """The same, none of them met yet."""
-        return Known(list(self.left))
+        return Known(list(self.left), self.lines, self.said)
 
     def meet(self, diagnostic: Diagnostic) -> bool:
         """Takes a mistake off those that are known; whether it is one."""
         code, line = _mistake(diagnostic)
-        like = sorted(self.left, key=lambda known: (known[0] != code) + (known[1] != line))
-        if not like or (like[0][0] != code and (like[0][1] != line or not line)):
+        now = _lines(diagnostic.span.source.text if diagnostic.span else "")
+        if line in self.lines:
+            same = [known for known in self.left if known[1] == line]
+        else:  # one of those of a line that was changed
+            same = [known for known in self.left if known[0] == code and known[1] not in now]
+        if same:
+            self.left.remove(min(same, key=lambda known: known[0] != code))
+            return True
+        if self.said is None or line not in self.lines:
             return False
-        self.left.remove(like[0])
-        return True
+        own = _mistake(self.said)[1]
+        if line == own and now[own] == self.lines[own]:
+            return False
+        hidden = isinstance(diagnostic.problem, UnknownLayer) and self.said.code < "NS2"
+        return hidden or diagnostic.problem == self.said.problem
+
+
+def _lines(text: str) -> Counter[str]:
+    return Counter(line.strip() for line in text.split("\n"))
 
 
 def _mistake(diagnostic: Diagnostic) -> tuple[str, str]:

@@ -63,6 +63,7 @@ _LAYERS = {
     "pixelshuffle": "pixel_shuffle",
     "pixelunshuffle": "pixel_unshuffle",
     "resize": "upsample",
+    "se": "squeeze_excite",
     "selayer": "squeeze_excite",
     "semodule": "squeeze_excite",
     "seblock": "squeeze_excite",

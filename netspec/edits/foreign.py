@@ -59,6 +59,8 @@ _NAME = re.compile(r"\s*(?:self\.)?([A-Za-z_]\w*)\s*\Z")
 _CALLED = re.compile(r"\s*(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:-\w+)?(?:/\w+)?\s*(?=\()")
 # A step in our own shorthand.
 _OWN = re.compile(r"([a-z_]+)\w*(?:-\w+)?(?:/\w+)?(?:\([^()]*\))?\Z")
+# What flows in, in numbers: `16 * 5 * 5`.
+_COMPUTED = re.compile(r"[-+*/()\d\s]+")
 _DEEPEST = 8
 _MOST = 8
 
@@ -179,7 +181,7 @@ def _said(
     for i, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if not equals:
-            if i >= len(order) or (order[i] == "in" and not argument.lstrip("-").isdigit()):
+            if i >= len(order) or (order[i] == "in" and not _COMPUTED.fullmatch(argument)):
                 return None
             ours, value = order[i], argument
         else:

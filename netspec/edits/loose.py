@@ -35,6 +35,14 @@ _FILLING = frozenset(
 )
 _TIMES = {"once": 1, "twice": 2, "thrice": 3}
 _USUAL = frozenset({"1", "3", "5", "7", "9", "11"})
+# Words that arguments choose among: `bilinear`.
+_CHOSEN = frozenset(
+    word
+    for kind in REGISTRY.values()
+    for param in kind.params.values()
+    if isinstance(param, Choice)
+    for word in param.words
+)
 # Asked for by a word that says what flows in.
 _LEFT_OUT = "in"
 _LONGEST_NAME = 3
@@ -72,9 +80,10 @@ class _Step:
     def text(self) -> str:
         """The step in the language's shorthand; raises _Unread where numbers are left over."""
         if self.kind is None:
-            if self.loose:
-                raise _Unread
-            return self.word + self.repeat
+            return self.word + (f"({', '.join(self.loose)})" if self.loose else "") + self.repeat
+        if self.repeat and self.takes("factor"):  # `upsample x2`
+            self.loose.append(self.repeat.removeprefix(" x"))
+            self.repeat = ""
         for name, value in self._placed():
             self.give(name, value)
         params = self.kind.params
@@ -171,7 +180,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.steps: list[_Step] = []
-        self.before: list[str] = []  # numbers before the first layer
+        self.before: list[str] = []  # numbers and words before the first layer
         self.asked = ""
         self.mark = ""
         self.depth = 0
@@ -197,6 +206,8 @@ class _Reader:
             raise _Unread
         if text in ("*", "×"):
             self.repeating = True
+        if text == ">" and self.mark == "-" and self.steps and self.steps[-1].loose:
+            self.steps[-1].loose.pop()  # `3 -> 16`: what flows in is said first
         if not text.isspace():
             self.mark = text
         elif self.mark in ("", "new"):
@@ -275,7 +286,11 @@ class _Reader:
         if found:
             self._layer(found)
             return left
-        if step and (name := _choosing(step, text)):
+        if not step and text.lower() == "pointwise":
+            self.before.append("1x1")
+        elif not step and text in _CHOSEN:
+            self.before.append(text)
+        elif step and (name := _choosing(step, text)):
             step.give(name, text)
         elif not step or text.lower() not in _FILLING:
             raise _Unread
@@ -295,7 +310,10 @@ class _Reader:
         if self.depth and self.steps and self.steps[-1].takes(inside):
             self.steps[-1].give(inside, word)
             return
-        self.steps.append(_Step(word, {}, self.before))
+        step = _Step(word, {}, [value for value in self.before if value not in _CHOSEN])
+        for chosen in filter(_CHOSEN.__contains__, self.before):
+            step.give(_choosing(step, chosen), chosen)
+        self.steps.append(step)
         self.before, self.mark = [], "new"
 
 
@@ -314,7 +332,7 @@ def _named(tokens: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
         digits = tokens[1][1] if count == 1 and len(tokens) > 1 and tokens[1][0] == "whole" else ""
         if digits and (found := layer(joined + digits, REGISTRY)):
             return found, tokens[2:]
-        if found := layer(joined, REGISTRY):
+        if found := "maxpool" if joined.lower() == "pool" else layer(joined, REGISTRY):
             spelling = REGISTRY[found].spelling if found in REGISTRY else found
             if found in REGISTRY and REGISTRY[found].joins:
                 raise _Unread

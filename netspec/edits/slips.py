@@ -76,9 +76,18 @@ def _separated(found: re.Match[str]) -> str:
     return "; ".join(re.split(r"\s*(?:\|>|[,|])\s*", found[0]))
 
 
-def _arrows(text: str) -> str:
-    """Steps behind one another, with arrows between them."""
-    return re.sub(r"\s*(?:->|=>|>>)\s*", "; ", text)
+def _arrows(text: str, *, ends: bool = False) -> str:
+    """Steps behind one another, with arrows between them; at the `ends` may stand names of tensors."""
+    parts = [part.strip() for part in re.split(r"->|=>|>>", text)]
+    if ends and _is_name(parts[0]):
+        parts[0] = f"@{parts[0]}"
+    if ends and len(parts) > 1 and _is_name(parts[-1]):
+        parts[-2:] = [f"{parts[-2]} as {parts[-1]}"]
+    return "; ".join(parts)
+
+
+def _is_name(word: str) -> bool:
+    return bool(re.fullmatch(NAME, word)) and not layer(word, REGISTRY)
 
 
 def _untyped(found: re.Match[str]) -> str:
@@ -159,7 +168,7 @@ _OF_STATEMENTS = _known(
         lambda m: f"{m[1]}({m[2].rstrip(', ')}{m[4]}) as {m[3]}".replace("()", ""),
     ),
     # Names, and layers as functions of them.
-    (rf"(?!residual\b)({NAME})\s*:\s*({STEP})", r"\2 as \1"),
+    (rf"(?!residual\b|(?i:net)\b)({NAME})\s*:\s*({STEP})", r"\2 as \1"),
     (rf"({NAME})\s*:\s*({STEP}(?:\s*;.*)?)", r"\1 { \2 }"),
     (rf"({STEP}|[\w/-]+)\s+\(({NAME})\)", r"\1 as \2"),
     (rf"({STEP}):\s*name\s*[=:]\s*({NAME})", r"\1 as \2"),
@@ -177,6 +186,7 @@ _OF_STATEMENTS = _known(
     (rf"({NAME})\((.*,.*)\)", lambda m: _joined(m[1], apart(m[2]))),
     # Declarations.
     (r"output\s+((?:@\w+[\s,]*)+)", lambda m: f"output {m[1].replace('@', '')}"),
+    (rf"(?i:net|network|model|name)\s*[:=]?\s*\"?({NAME})\"?", r"net \1"),
     (rf"(net\s+{NAME}(?:\(.*\))?)\s*[:,]?\s*(\".*\")", r"\1; title \2"),
     (rf"({NAME})\s*[:=]\s*(\".*\"|[12]\d\d\d)", r"\1 \2"),
     (r"return\s+(.*)", r"\1"),
@@ -212,13 +222,8 @@ _OF_LINES = _known(
     (r"(?:branch|branches|fork|parallel|paths|split|towers)\s*(\{.*)", _forked),
     (r"(\w*\s*(?:\{[^{}|]*\}[\s,;]*){2,})", _forked),
     (rf"({NAME})\s*\[(.*,.*)\]", lambda m: _joined(m[1], apart(m[2]))),
-    (rf"(.*\S)\s*(?:->|=>|>>)\s*({NAME})", lambda m: _arrows(f"{m[1]} as {m[2]}")),
-    (
-        rf"({NAME})\s*(?:->|=>|>>)\s*(.*\S)\s*(?:->|=>|>>)\s*({NAME})",
-        lambda m: _arrows(f"@{m[1]}; {m[2]} as {m[3]}"),
-    ),
-    (rf"({NAME})\s*(?:->|=>|>>)\s*(.*)", lambda m: _arrows(f"@{m[1]}; {m[2]}")),
     (r".*?(?:->|=>|>>).*", lambda m: _arrows(m[0])),
+    (r".*?(?:->|=>|>>).*", lambda m: _arrows(m[0], ends=True)),
     (rf"{STEP}(?:\s*(?:\|>|[,|])\s*{STEP})+", _separated),
     (
         r"(?P<before>)(?:(?P<count>\d+)\s*[x*]?|(?:repeat|loop)\s*\(?\s*(?P<times>\d+)\s*\)?)\s*"
@@ -251,6 +256,7 @@ _OF_LINES = _known(
     (rf"(.*?\w)\(({_INNER};{_INNER})\)(.*)", r"\1 { \2 }\3"),
 )
 _ASSIGNED = re.compile(rf"(?:self\.)?({NAME})\s*=(?!=)\s*(.*)", re.S)
+_NAMED = re.compile(rf"(.*?)(\s+as\s+{NAME})")
 _CONSTANT = re.compile(
     rf"(?:(?:const|let|set|var|param)\s+)?({NAME})\s*:?=\s*(-?[\d.]+|\[[^\[\]]*\])"
 )
@@ -299,6 +305,8 @@ def _called(statement: str, before: str) -> Iterator[str]:
         yield steps
     assigned = _ASSIGNED.fullmatch(statement)
     value, named = (assigned[2], f" as {assigned[1]}") if assigned else (statement, "")
+    if behind := _NAMED.fullmatch(value):
+        value, named = behind[1], behind[2]
     for source, steps in chained(value):
         known = source and re.search(
             rf"(?:\bas\b[^;\n]*?\b|\binput\s+|(?:\A|[;\n])\s*){source}\b(?=\s*(?:[;\n:=,#]|\Z))",

@@ -22,6 +22,8 @@ _LAST = re.compile(r"(?:\w+|[^\w\s])\Z")
 _FIRST = re.compile(r"\w+|[^\w\s]")
 
 
+# What is behind the only value of a call.
+_ALONE = re.compile(r"\s*\)")
 _ANOTHER = re.compile(r"[ \t]*[)\]}]")
 
 
@@ -43,6 +45,8 @@ def _nearest(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     start = item.span.start + offset
     digits = re.search(r"\d+(?:x\d+)*\Z", name)
     for near in _QUOTED.findall(rest.partition("?")[0]):
+        if near.endswith(".C") and _ALONE.match(text, start + len(name)):
+            continue  # a tensor by itself is what a step reads, not a number
         bare = near.lstrip("@") if item.span.text.startswith("@") else near
         if bare.startswith("@") and text[start - 1 : start] in ("-", "/"):
             bare = f"({bare})"

@@ -12,7 +12,7 @@ from itertools import chain, islice, pairwise
 from typing import Any
 
 from netspec.diagnostics.messages import names, syntax
-from netspec.diagnostics.messages.shapes import KernelTooLarge, ShapesDiffer
+from netspec.diagnostics.messages.shapes import KernelTooLarge, ShapesDiffer, WrongPartner
 from netspec.diagnostics.raised import Known, NetspecError
 from netspec.diagnostics.records import Diagnostic, Edit, Problem
 from netspec.diagnostics.source import Change, Source, Span
@@ -43,6 +43,7 @@ _MISWRITTEN = frozenset(
         syntax.Unbalanced,
         syntax.UnexpectedText,
         KernelTooLarge,
+        WrongPartner,
     }
 )
 _SHOWN = 3
@@ -109,7 +110,8 @@ def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) 
     proposed = chain.from_iterable(p(item.problem, item, source.text) for p in proposals)
     changes = list(dict.fromkeys(islice(proposed, _PROPOSED)))
     changes.sort(key=lambda change: _size(source.text[change[0] : change[1]], change[2]))
-    others = Known.of(d for d in error.diagnostics if d is not item)
+    rest = (d for d in error.diagnostics if d is not item)
+    others = Known.of(rest, source.text, item)
     kept: list[Edit] = []
     for start, end, text in changes[:_TRIED]:
         if text.isdigit() and any(e.span.start == start and e.replacement.isdigit() for e in kept):

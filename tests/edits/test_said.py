@@ -42,6 +42,12 @@ SAID = [
     ("dropout(50%)", "dropout(0.5)"),
     ("leaky relu 0.1", "leaky(0.1)"),
     ("upsample2(bilinear)", "upsample(2, mode=bilinear)"),
+    ("bilinear upsample x2", "upsample(2, mode=bilinear)"),
+    ("upsample x2", "upsample(2)"),
+    ("conv 3 -> 8, k=3", "conv3-8"),
+    ("pointwise conv 8", "conv1-8"),
+    ("Pool: 2x2", "maxpool2"),
+    ("nn.Linear(3 * 8 * 8, 10)", "fc-10"),
     ("conv3-8 twice", "conv3-8 x2"),
     ("conv3-8 x 2 times", "conv3-8 x2"),
     ("conv3-8(bn, relu)", "conv3-8(norm=bn, act=relu)"),
@@ -79,6 +85,9 @@ SAID = [
     ("block b(n) { conv3-n }\nb<8>", "b(8)"),
     ("block b(n, act=relu) { conv3-n(act=act) }\nb(8, s, gelu)", None),
     ("block b(n, s=1, act=relu) { conv3-n/s(act=act) }\nb(8, gelu)", "b(8, act=gelu)"),
+    ("conv3-8(x) as y", "conv3-8 as y"),
+    ("conv1-3 as y\nconv3-8(y) as z", "@y; conv3-8 as z"),
+    ("Net: LeNet\nrelu", "net LeNet"),
     ("let c = 8\nconv3-c", "net mine(c=8)"),
     ('title: "Mine"\nrelu', 'title "Mine"'),
     ("vgg16", None),
@@ -113,13 +122,26 @@ def test_a_shipped_net_is_imported() -> None:
     assert (edit.span.start, edit.replacement) == (0, "import vgg16\n")
 
 
+def test_words_of_no_layer_that_the_grammar_hid_do_not_speak_against_an_edit() -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", "INPUT 3x8x8\nRELU\nFC-10\n"))
+    assert [edit.text for edit in caught.value.diagnostics[0].edits] == ["`input 3x8x8`"]
+
+
+def test_what_is_wrong_in_several_places_is_mended_in_one() -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", "input 3x8x8\nconv(3x3, 8, relu)\nconv(3x3, 8, relu)\n"))
+    edits = [edit.text for edit in caught.value.diagnostics[0].edits]
+    assert edits == ["`conv(3x3, 8, act=relu)`", "`conv3-8(act=relu)`"]
+
+
 def test_a_mistake_that_another_hid_is_the_same_in_its_line() -> None:
     text = "input 3x8x8\na = conv3-8\nb = conv3-8\nadd(a, b)\n"
     with pytest.raises(NetspecError) as caught:
         build(Source("t.ns", text))
     first, second, third = caught.value.diagnostics
     assert [edit.text for edit in first.edits] == ["`conv3-8 as a`"]
-    known = Known.of([first, third])
+    known = Known.of([first, third], text)
+    assert not known.again().meet(second)
     assert known.meet(third)
-    assert known.meet(second)
     assert not known.meet(third)

@@ -79,7 +79,7 @@ def test_a_trial_ends_at_the_first_mistake_beyond_those_that_are_there(
         trials(source, ())
     found = [item.code for item in whole.value.diagnostics]
     assert len(found) == 9
-    known = Known.of(whole.value.diagnostics[:allowed])
+    known = Known.of(whole.value.diagnostics[:allowed], source.text)
     with pytest.raises(NetspecError) as ended:
         trials(source, (), allowed=known)
     met = Counter(item.code for item in ended.value.diagnostics)
