@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 # Layers as other libraries call them, in lower case without `_` and `2d`.
 _LAYERS = {
@@ -79,6 +80,7 @@ _LAYERS = {
     "swiglu": "gated",
     "transposedconv": "deconv",
     "unsqueeze": "reshape",
+    "up": "upsample",
     "upsampling": "upsample",
     "view": "reshape",
     "zeropad": "pad",
@@ -278,5 +280,6 @@ def unspelt(word: str) -> str:
     return _UNSPELT.get(_plain(word), "")
 
 
+@lru_cache(maxsize=1024)
 def _plain(word: str) -> str:
     return re.sub("[123]d|_", "", word.lower())

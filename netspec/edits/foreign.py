@@ -122,6 +122,8 @@ def chained(expression: str) -> Iterator[tuple[str, str]]:
 def _ways(call: str) -> list[str]:
     """What a step may have been meant as: itself, where no library's word is in it, and translations."""
     own = _OWN.match(call)
+    if own and own[1] in REGISTRY and REGISTRY[own[1]].joins:
+        return []  # what it joins stands in braces
     kept = [call] if own and not layer(own[1], ()) else []
     return list(dict.fromkeys((*kept, *translated(call))))
 

@@ -224,6 +224,9 @@ class _Reader:
             self.before.append(value)
             return left
         step = self.steps[-1]
+        if self.mark == "{" and not step.repeat:  # as patterns of text count
+            step.repeat = f" x{value}"
+            return left
         if self.asked:
             if self.asked != _LEFT_OUT:
                 step.give(self.asked, value)
@@ -284,6 +287,10 @@ class _Reader:
             return tokens[1:]
         found, left = _named(tokens)
         if found:
+            switched = [text for kind, text in left[:4] if kind != "mark" or not text.isspace()][:2]
+            if switched[:1] == ["="]:
+                self._switch(found, switched[1:])
+                return left[left.index(("word", switched[1])) + 1 :]
             self._layer(found)
             return left
         if not step and text.lower() == "pointwise":
@@ -295,6 +302,12 @@ class _Reader:
         elif not step or text.lower() not in _FILLING:
             raise _Unread
         return tokens[1:]
+
+    def _switch(self, word: str, value: list[str]) -> None:
+        """A layer that other libraries switch on in another one: `batch_norm=true`."""
+        if not self.steps or not value or VALUES.get(value[0], value[0]) != "yes":
+            raise _Unread
+        self.steps[-1].give("norm" if normalises(word) else "act", word)
 
     def _argument(self, word: str) -> str:
         """The argument of the last layer that a word is of; empty where it is of none."""

@@ -28,6 +28,10 @@ _COMPUTED = rf"(?:{NAME}\({_INNER}\)|\w+)"
 _MERGES = r"(?:add|concat|sub|mul|div|mean|maximum|minimum)\b"
 _SIGNS = {"+": "add", "*": "mul", "-": "sub"}
 
+_ARROW = re.compile(r"->|=>|>>|\|>|[→⇒⟶➔]")
+# What a tensor is called that no step has named: what flows in is meant.
+_FLOWING = ("data", "features", "h", "hidden", "input", "inputs", "out", "output", "x", "y")
+
 # A template as `re.Match.expand` takes them, or a function where groups may be missing.
 Slip = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
@@ -72,22 +76,29 @@ def _counted(found: re.Match[str]) -> str:
     return f"{found['for']} {first}..{last - 1}" if first else f"{found['for']} 1..{last}"
 
 
+def _counting(found: re.Match[str]) -> str:
+    """A `for` with its counts in other signs, or with one of them only."""
+    name, first, last, rest = found.groups()
+    return f"for {name or 'i'} in {first if last else 1}..{last or first} {rest}"
+
+
 def _separated(found: re.Match[str]) -> str:
     return "; ".join(re.split(r"\s*(?:\|>|[,|])\s*", found[0]))
 
 
 def _arrows(text: str, *, ends: bool = False) -> str:
     """Steps behind one another, with arrows between them; at the `ends` may stand names of tensors."""
-    parts = [part.strip() for part in re.split(r"->|=>|>>", text)]
+    parts = [part.strip() for part in _ARROW.split(text)]
     if ends and _is_name(parts[0]):
-        parts[0] = f"@{parts[0]}"
+        parts[:1] = [] if parts[0] in _FLOWING else [f"@{parts[0]}"]
     if ends and len(parts) > 1 and _is_name(parts[-1]):
         parts[-2:] = [f"{parts[-2]} as {parts[-1]}"]
     return "; ".join(parts)
 
 
 def _is_name(word: str) -> bool:
-    return bool(re.fullmatch(NAME, word)) and not layer(word, REGISTRY)
+    """Whether a word is no step: `conv1` lacks a width, `maxpool2` nothing."""
+    return bool(re.fullmatch(NAME, word)) and not layer(word, REGISTRY) and not loosely(word)
 
 
 def _untyped(found: re.Match[str]) -> str:
@@ -156,6 +167,8 @@ _OF_STATEMENTS = _known(
     (r"(?:\w+\.)*Activation\(\s*[\"']?(\w+)[\"']?\s*\)", r"\1"),
     (r"(.*\bas\s+|net\s+)(\w+(?:-\w+)+)", lambda m: f"{m[1]}{m[2].replace('-', '_')}"),
     (rf"({_MERGES})((?:\s+@?{NAME}){{2,}})", lambda m: _named(m[1], m[2])),
+    (rf"({_MERGES})\s*[\s(]\s*({NAME})\)?", r"\1(@\2)"),
+    (rf"(?i:act|activation|nonlinearity|norm|normali[sz]ation)\s*[\s:=]\s*\"?({NAME})\"?", r"\1"),
     (PAPER.pattern, of_paper),
     (r"([a-z_]+)(\d+)-([1357])", r"\1\3-\2"),
     (rf"({NAME}-\w+(?:/\d+)?)(?:/|\s*,?\s+p(?:ad)?)(\d+)", r"\1(pad=\2)"),
@@ -221,12 +234,17 @@ _OF_LINES = _known(
     (r"(default\s.*\))\s*,\s*(?:default\s+)?(.*)", r"\1; default \2"),
     (r"(?:branch|branches|fork|parallel|paths|split|towers)\s*(\{.*)", _forked),
     (r"(\w*\s*(?:\{[^{}|]*\}[\s,;]*){2,})", _forked),
-    (rf"({NAME})\s*\[(.*,.*)\]", lambda m: _joined(m[1], apart(m[2]))),
-    (r".*?(?:->|=>|>>).*", lambda m: _arrows(m[0])),
-    (r".*?(?:->|=>|>>).*", lambda m: _arrows(m[0], ends=True)),
+    (rf"({NAME})?\s*\[(.*,.*)\]", lambda m: _joined(m[1] or "", apart(m[2]))),
+    (r"(.*?\S)\s+\"([^\"]*)\"", r"\1 # \2"),
+    (
+        rf"for\s*\(?\s*(?:({NAME})\s*(?:in\b|=|:)?\s*)?(\d+)(?:\s*(?:\.{{2,3}}|:|-|to\b)\s*(\d+))?\s*\)?\s*(?:times\s*)?(\{{.*)",
+        _counting,
+    ),
+    (r".*?(?:->|=>|>>|\|>).*", lambda m: _arrows(m[0])),
+    (r".*?(?:->|=>|>>|\|>).*", lambda m: _arrows(m[0], ends=True)),
     (rf"{STEP}(?:\s*(?:\|>|[,|])\s*{STEP})+", _separated),
     (
-        r"(?P<before>)(?:(?P<count>\d+)\s*[x*]?|(?:repeat|loop)\s*\(?\s*(?P<times>\d+)\s*\)?)\s*"
+        r"(?P<before>)(?:(?P<count>\d+)\s*[x*]?|(?:repeat|loop)\s*\(?\s*(?P<times>\d+)\s*\)?(?:\s*times)?)\s*"
         r"\{(?P<steps>[^{}|]*)\}(?P<after>.*)",
         steps_repeated,
     ),
@@ -255,7 +273,8 @@ _OF_LINES = _known(
     (r"(.*?)\{\s*([^|{}]*,[^|{}]*)\}(.*)", lambda m: f"{m[1]}{_joined('', apart(m[2]))}{m[3]}"),
     (rf"(.*?\w)\(({_INNER};{_INNER})\)(.*)", r"\1 { \2 }\3"),
 )
-_ASSIGNED = re.compile(rf"(?:self\.)?({NAME})\s*=(?!=)\s*(.*)", re.S)
+_ASSIGNED = re.compile(rf"(?:self\.)?(?!(?:act|norm|residual)\b)({NAME})\s*[:=](?!=)\s*(.*)", re.S)
+_SPREAD = re.compile(rf"({_MERGES})\s*[(\[]")
 _NAMED = re.compile(rf"(.*?)(\s+as\s+{NAME})")
 _CONSTANT = re.compile(
     rf"(?:(?:const|let|set|var|param)\s+)?({NAME})\s*:?=\s*(-?[\d.]+|\[[^\[\]]*\])"
@@ -263,8 +282,6 @@ _CONSTANT = re.compile(
 # A net's line, and what stands in its parentheses.
 _NET = re.compile(rf"^(net\s+{NAME})(?:\(([^()\n]*)\))?", re.M)
 _SEQUENTIAL = re.compile(r"(?:\w+\.)*Sequential\s*\(")
-# What a tensor is called that no step has named: what flows in is meant.
-_FLOWING = ("data", "features", "h", "hidden", "input", "inputs", "out", "output", "x", "y")
 _LONGEST = 400
 _MOST = 8
 
@@ -278,6 +295,10 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     if len(line) > _LONGEST:
         return
     yield from islice(_meant(_OF_LINES, line, start), _MOST)
+    if _ARROW.search(line):  # what else is meant by it stands between them
+        for first, last, meant in islice(_meant(_OF_LINES, _arrows(line), start), _MOST):
+            if (first, last) == (start, start + len(_arrows(line))):
+                yield start, start + len(line), meant
     first, last = _between(text, at, ";\n{}|")
     statement = text[first:last].partition("#")[0]
     yield from islice(_meant(_OF_STATEMENTS, statement, first), _MOST)
@@ -291,6 +312,7 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
         if meant != inner:
             yield offset, offset + len(inner), meant
     yield from _listed(text, at)
+    yield from _spread(text, at)
     yield from _commented(text, at)
     yield from _parameter(text, first, last, inner)
 
@@ -314,6 +336,8 @@ def _called(statement: str, before: str) -> Iterator[str]:
         )
         if known or source in ("", *_FLOWING):
             yield (f"@{source}; " if known else "") + steps + named
+    if assigned and (said := loosely(value)):
+        yield said + named
     if assigned:
         for _, _, meant in _meant(_OF_STATEMENTS, value, 0):
             yield meant + named
@@ -342,6 +366,14 @@ def _listed(text: str, at: int) -> Iterator[Change]:
     layers = apart(text[found.end() : end].strip().removeprefix("[").removesuffix("]"))
     if steps := _steps(layers):
         yield at, end + 1, steps
+
+
+def _spread(text: str, at: int) -> Iterator[Change]:
+    """`concat(a, b)` over lines: branches in braces."""
+    for found in _SPREAD.finditer(text, max(0, at - _LONGEST), at + 1):
+        end = closing(text, found.end() - 1)
+        if end >= at and "\n" in text[found.end() : end]:
+            yield found.start(), end + 1, _joined(found[1], apart(text[found.end() : end]))
 
 
 def _steps(layers: list[str]) -> str:

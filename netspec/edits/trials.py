@@ -6,9 +6,9 @@ diagnostics, few candidates, small nets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, islice, pairwise
+from itertools import chain, islice, pairwise, product
 from typing import Any
 
 from netspec.diagnostics.messages import names, syntax
@@ -69,25 +69,35 @@ def with_edits(error: NetspecError, source: Source, build: Build) -> NetspecErro
 def _together(
     tried: list[tuple[Edit, ...]], error: NetspecError, source: Source, build: Build
 ) -> list[tuple[Edit, ...]]:
-    """The edits that also check once every other mistake is mended by its first one.
+    """The edits that also check once every other mistake is mended, by the first that fit together.
 
     A mistake in the grammar hides what is wrong in other ways, in the step that an edit made too. Where
     a mistake has no edit, or two of them one, nothing is known, and all are kept.
     """
-    firsts = [edits[0] for edits in tried if edits]
-    if len(tried) < 2 or len(firsts) < len(error.diagnostics) or _overlap(firsts):
+    if len(tried) < 2 or len(tried) < len(error.diagnostics) or not all(tried):
         return tried
-    kept = list(tried)
+    fitting = (
+        edits
+        for edits in product(*tried)
+        if not _overlap(edits) and _checks(_edited(source, edits), build, Known([]))
+    )
+    firsts = next(fitting, None)
+    if firsts is None:
+        return tried
+    kept = []
     for i, edits in enumerate(tried):
-        others = [kept[j][0] for j in range(len(tried)) if j != i and kept[j]]
-        fitting = tuple(
-            edit for edit in edits if _checks(_edited(source, (edit, *others)), build, Known([]))
+        others = firsts[:i] + firsts[i + 1 :]
+        kept.append(
+            tuple(
+                edit
+                for edit in edits
+                if edit == firsts[i] or _checks(_edited(source, (edit, *others)), build, Known([]))
+            )
         )
-        kept[i] = fitting
-    return kept if any(kept) else tried
+    return kept
 
 
-def _overlap(edits: list[Edit]) -> bool:
+def _overlap(edits: Iterable[Edit]) -> bool:
     places = sorted((edit.span.start, edit.span.end) for edit in edits)
     return any(end > start for (_, end), (start, _) in pairwise(places))
 

@@ -53,6 +53,9 @@ SAID = [
     ("conv3-8(bn, relu)", "conv3-8(norm=bn, act=relu)"),
     ("default conv(bn, relu); conv3-8", "default conv(norm=bn, act=relu)"),
     ("bn(relu)", "bn; relu"),
+    ("conv3-8{3}", "conv3-8 x3"),
+    ("conv3-8, batch_norm=true, activation=relu", "conv3-8(norm=bn, act=relu)"),
+    ("conv3-8(bn=yes, relu=yes)", "conv3-8(norm=bn, act=relu)"),
     # What is another sign, or no word, here.
     ("conv3-[8,16]", "for n in [8,16] { conv3-n }"),
     ("conv3-{8,16}", "for n in [8,16] { conv3-n }"),
@@ -72,6 +75,21 @@ SAID = [
     ("residual: conv1-3", "residual { conv1-3 }"),
     ("residual(relu) { conv1-3 }", "residual { conv1-3 }; relu"),
     ("residual { conv1-3 } relu", "residual { conv1-3 }; relu"),
+    ("concat(\n  relu,\n  conv3-8(pad=1),\n)", "concat { | relu | conv3-8(pad=1) }"),
+    ("[relu, conv3-8(pad=1)]\nconcat", "{ | relu | conv3-8(pad=1) }"),
+    ("relu as a\nconcat a", "concat(@a)"),
+    ("x |> conv3-8 |> relu", "conv3-8; relu"),
+    ("(conv3-8 -> relu) x 2 -> gap", "for i in 1..2 { conv3-8; relu }; gap"),
+    ("first: conv3-8 relu", "conv3-8; relu as first"),
+    ('conv3-8 "the first"', "conv3-8 # the first"),
+    ("activation relu", "relu"),
+    ("act=relu", "relu"),
+    ("loop 3 times { conv1-8 }", "conv1-8 x3"),
+    ("for 3 { relu }", "for i in 1..3 { relu }"),
+    ("for i in 3 { relu }", "for i in 1..3 { relu }"),
+    ("for i = 1..3 { relu }", "for i in 1..3 { relu }"),
+    ("for (i in 1..3) { relu }", "for i in 1..3 { relu }"),
+    ("for i in 1:3 { relu }", "for i in 1..3 { relu }"),
     ("output conv3-8", "conv3-8"),
     # Declarations.
     ("block b(n) = conv3-n; relu\nb(8)", "block b(n) { conv3-n; relu }"),
@@ -133,6 +151,15 @@ def test_what_is_wrong_in_several_places_is_mended_in_one() -> None:
         build(Source("t.ns", "input 3x8x8\nconv(3x3, 8, relu)\nconv(3x3, 8, relu)\n"))
     edits = [edit.text for edit in caught.value.diagnostics[0].edits]
     assert edits == ["`conv(3x3, 8, act=relu)`", "`conv3-8(act=relu)`"]
+
+
+def test_edits_are_shown_that_mend_all_together() -> None:
+    text = "input 3x8x8\nfirst = conv3-8\nsecond = maxpool2(first)\nthird = fc-10(second)\n"
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", text))
+    edits = [[edit.text for edit in item.edits] for item in caught.value.diagnostics]
+    whole = "`@first; maxpool2 as second`", "`@second; fc-10 as third`"
+    assert edits == [["`conv3-8 as first`"], *([each] for each in whole)]
 
 
 def test_a_mistake_that_another_hid_is_the_same_in_its_line() -> None:
