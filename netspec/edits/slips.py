@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, product
 
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
 from netspec.diagnostics.suggest import layer
-from netspec.edits.foreign import apart, chained, closing, translated
+from netspec.edits.foreign import apart, chained, closing, translated, ways
 from netspec.edits.papers import NAME, NOTED, PAPER, STEP, of_notation, of_paper, steps_repeated
 from netspec.ops.registry import REGISTRY
 from netspec.sizes.shapes import image_first
+from netspec.syntax.lookalikes import ARROWS, plainly
 
 # One that has a width, which no value does.
 _SHORT = rf"{NAME}-\w+(?:/\w+)?(?:\([^()]*\))?"
@@ -192,6 +193,11 @@ _ASSIGNED = re.compile(rf"(?:self\.)?({NAME})\s*=(?!=)\s*(.*)", re.S)
 _SEQUENTIAL = re.compile(r"(?:\w+\.)*Sequential\s*\(")
 # What a tensor is called that no step has named: what flows in is meant.
 _FLOWING = ("data", "features", "h", "hidden", "input", "inputs", "out", "output", "x", "y")
+# What stands between layers in figures and tables: arrows, and dashes with spaces around them.
+_BETWEEN = re.compile(rf"\s*(?:[-=~─━–—]*[>{ARROWS}]+|\|>)\s*|\s+[-–—]+\s+")
+# What figures begin and end with, beside layers.
+_ENDS = re.compile(r"(?:inputs?|images?|x|data|outputs?|y|logits)\Z", re.I)
+_READ = re.compile(rf"\| @({'|'.join(_FLOWING)})\b")
 _LONGEST = 400
 _MOST = 8
 
@@ -205,12 +211,18 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     if len(line) > _LONGEST:
         return
     yield from islice(_meant(_OF_LINES, line, start), _MOST)
+    indented, whole = start + len(line) - len(line.lstrip()), line.strip()
+    as_typed = (meant for _, _, meant in _meant(_OF_LINES, plainly(whole), 0))
+    for meant in (*_led(whole), *(islice(as_typed, _MOST) if plainly(whole) != whole else ())):
+        yield indented, indented + len(whole), meant
     first, last = _between(text, at, ";\n{}|")
     statement = text[first:last].partition("#")[0]
-    yield from islice(_meant(_OF_STATEMENTS, statement, first), _MOST)
     inner = statement.strip()
     offset = first + statement.find(inner)
-    for meant in dict.fromkeys(_called(inner, text[:offset])):
+    before = text[:offset]
+    for begin, end, meant in islice(_meant(_OF_STATEMENTS, statement, first), _MOST):
+        yield begin, end, _flowing(meant, before)
+    for meant in dict.fromkeys(_flowing(meant, before) for meant in _called(inner, before)):
         if meant != inner:
             yield offset, offset + len(inner), meant
     yield from _listed(text, at)
@@ -228,15 +240,33 @@ def _called(statement: str, before: str) -> Iterator[str]:
     assigned = _ASSIGNED.fullmatch(statement)
     value, named = (assigned[2], f" as {assigned[1]}") if assigned else (statement, "")
     for source, steps in chained(value):
-        known = source and re.search(
-            rf"(?:\bas\b[^;\n]*?\b|\binput\s+|(?:\A|[;\n])\s*){source}\b(?=\s*(?:[;\n:=,#]|\Z))",
-            before,
-        )
+        known = source and _is_named(source, before)
         if known or source in ("", *_FLOWING):
             yield (f"@{source}; " if known else "") + steps + named
     if assigned:
         for _, _, meant in _meant(_OF_STATEMENTS, value, 0):
             yield meant + named
+
+
+def _is_named(tensor: str, before: str) -> bool:
+    """Whether a text names a tensor."""
+    named = rf"(?:\bas\b[^;\n]*?\b|\binput\s+|(?:\A|[;\n])\s*){tensor}\b(?=\s*(?:[;\n:=,#]|\Z))"
+    return re.search(named, before) is not None
+
+
+def _flowing(meant: str, before: str) -> str:
+    """A merge that reads what flows in where it reads `x`, and no step before has that name."""
+    return _READ.sub(lambda m: m[0] if _is_named(m[1], before) else "| identity", meant)
+
+
+def _led(line: str) -> Iterator[str]:
+    """Layers with arrows between them, or dashes, as steps one behind another."""
+    parts = [plainly(part) for part in _BETWEEN.split(line)]
+    if len(parts) < 2:
+        return
+    parts = parts[bool(_ENDS.match(parts[0])) : len(parts) - bool(_ENDS.match(parts[-1]))]
+    for chosen in islice(product(*(ways(part) or [part] for part in parts)), _MOST):
+        yield "; ".join(chosen)
 
 
 def _listed(text: str, at: int) -> Iterator[Change]:
