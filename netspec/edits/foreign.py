@@ -52,6 +52,7 @@ _OF_KERAS: dict[str, dict[str, str]] = {"upsample": {"size": "factor"}}
 # Arguments that are left out, beside those that a message says so of: they have one answer here.
 _LEFT_OUT = frozenset({"in", "return_sequences"}) | IMPLIED.keys()
 _AT = re.compile(r"[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?")
+_USUAL = {"kernel": "3"}
 _KERNELS = frozenset({"1", "3", "5", "7", "9", "11"})
 VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
 # A name of a tensor, and the word of a call, with the shorthand that may stand in it.
@@ -99,6 +100,10 @@ def translated(step: str) -> Iterator[str]:
         if said is not None and not known.keys() & said.keys():
             meant.append({**known, **said})
     needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
+    if word != kind:  # figures leave out a kernel that is the usual one
+        meant = [
+            {**_USUAL, **said} if needed - said.keys() == _USUAL.keys() else said for said in meant
+        ]
     meant = [said for said in meant if needed <= said.keys()]
     # Of two orders the one that gives a kernel which nets have.
     usual = [said for said in meant if square(said.get("kernel", "3")) in _KERNELS]
@@ -115,11 +120,11 @@ def chained(expression: str) -> Iterator[tuple[str, str]]:
     if found is None or not found[1]:
         return
     source, calls = found
-    for chosen in islice(product(*map(_ways, calls)), _MOST):
+    for chosen in islice(product(*map(ways, calls)), _MOST):
         yield source, "; ".join(chosen)
 
 
-def _ways(call: str) -> list[str]:
+def ways(call: str) -> list[str]:
     """What a step may have been meant as: itself, where no library's word is in it, and translations."""
     own = _OWN.match(call)
     if own and own[1] in REGISTRY and REGISTRY[own[1]].joins:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, product
 
 from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
 from netspec.diagnostics.suggest import layer
-from netspec.edits.foreign import apart, chained, closing, translated
+from netspec.edits.foreign import apart, chained, closing, translated, ways
 from netspec.edits.loose import loosely, normalises
 from netspec.edits.papers import NAME, NOTED, PAPER, STEP, of_notation, of_paper, steps_repeated
 from netspec.ops.registry import REGISTRY
 from netspec.sizes.shapes import image_first
+from netspec.syntax.lookalikes import ARROWS, plainly
 
 # One that has a width, which no value does.
 _SHORT = rf"{NAME}-\w+(?:/\w+)?(?:\([^()]*\))?"
@@ -28,7 +29,6 @@ _COMPUTED = rf"(?:{NAME}\({_INNER}\)|\w+)"
 _MERGES = r"(?:add|concat|sub|mul|div|mean|maximum|minimum)\b"
 _SIGNS = {"+": "add", "*": "mul", "-": "sub"}
 
-_ARROW = re.compile(r"->|=>|>>|\|>|[→⇒⟶➔]")
 # What a tensor is called that no step has named: what flows in is meant.
 _FLOWING = ("data", "features", "h", "hidden", "input", "inputs", "out", "output", "x", "y")
 
@@ -84,16 +84,6 @@ def _counting(found: re.Match[str]) -> str:
 
 def _separated(found: re.Match[str]) -> str:
     return "; ".join(re.split(r"\s*(?:\|>|[,|])\s*", found[0]))
-
-
-def _arrows(text: str, *, ends: bool = False) -> str:
-    """Steps behind one another, with arrows between them; at the `ends` may stand names of tensors."""
-    parts = [part.strip() for part in _ARROW.split(text)]
-    if ends and _is_name(parts[0]):
-        parts[:1] = [] if parts[0] in _FLOWING else [f"@{parts[0]}"]
-    if ends and len(parts) > 1 and _is_name(parts[-1]):
-        parts[-2:] = [f"{parts[-2]} as {parts[-1]}"]
-    return "; ".join(parts)
 
 
 def _is_name(word: str) -> bool:
@@ -240,8 +230,6 @@ _OF_LINES = _known(
         rf"for\s*\(?\s*(?:({NAME})\s*(?:in\b|=|:)?\s*)?(\d+)(?:\s*(?:\.{{2,3}}|:|-|to\b)\s*(\d+))?\s*\)?\s*(?:times\s*)?(\{{.*)",
         _counting,
     ),
-    (r".*?(?:->|=>|>>|\|>).*", lambda m: _arrows(m[0])),
-    (r".*?(?:->|=>|>>|\|>).*", lambda m: _arrows(m[0], ends=True)),
     (rf"{STEP}(?:\s*(?:\|>|[,|])\s*{STEP})+", _separated),
     (
         r"(?P<before>)(?:(?P<count>\d+)\s*[x*]?|(?:repeat|loop)\s*\(?\s*(?P<times>\d+)\s*\)?(?:\s*times)?)\s*"
@@ -282,6 +270,11 @@ _CONSTANT = re.compile(
 # A net's line, and what stands in its parentheses.
 _NET = re.compile(rf"^(net\s+{NAME})(?:\(([^()\n]*)\))?", re.M)
 _SEQUENTIAL = re.compile(r"(?:\w+\.)*Sequential\s*\(")
+# What stands between layers in figures and tables: arrows, and dashes with spaces around them.
+_BETWEEN = re.compile(rf"\s*(?:[-=~─━–—]*[>{ARROWS}]+|\|>)\s*|\s+[-–—]+\s+")
+# What figures begin and end with, beside layers.
+_ENDS = re.compile(r"(?:inputs?|images?|x|data|outputs?|y|logits)\Z", re.I)
+_READ = re.compile(rf"\| @({'|'.join(_FLOWING)})\b")
 _LONGEST = 400
 _MOST = 8
 
@@ -295,20 +288,24 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     if len(line) > _LONGEST:
         return
     yield from islice(_meant(_OF_LINES, line, start), _MOST)
-    if _ARROW.search(line):  # what else is meant by it stands between them
-        for first, last, meant in islice(_meant(_OF_LINES, _arrows(line), start), _MOST):
-            if (first, last) == (start, start + len(_arrows(line))):
-                yield start, start + len(line), meant
+    indented, whole = start + len(line) - len(line.lstrip()), line.strip()
+    others = [plainly(whole), "; ".join(_BETWEEN.split(whole))]
+    as_typed = (meant for text in others for _, _, meant in _meant(_OF_LINES, text, 0))
+    for meant in (*_led(whole), *islice(as_typed, _MOST)):
+        if meant != whole:
+            yield indented, indented + len(whole), meant
     first, last = _between(text, at, ";\n{}|")
     statement = text[first:last].partition("#")[0]
-    yield from islice(_meant(_OF_STATEMENTS, statement, first), _MOST)
     inner = statement.strip()
     offset = first + statement.find(inner)
     if said := loosely(inner):
         yield offset, offset + len(inner), said
-    elif said := loosely(line):
-        yield start, start + len(line), said
-    for meant in dict.fromkeys(_called(inner, text[:offset])):
+    elif said := loosely(whole):
+        yield indented, indented + len(whole), said
+    before = text[:offset]
+    for begin, end, meant in islice(_meant(_OF_STATEMENTS, statement, first), _MOST):
+        yield begin, end, _flowing(meant, before)
+    for meant in dict.fromkeys(_flowing(meant, before) for meant in _called(inner, before)):
         if meant != inner:
             yield offset, offset + len(inner), meant
     yield from _listed(text, at)
@@ -330,10 +327,7 @@ def _called(statement: str, before: str) -> Iterator[str]:
     if behind := _NAMED.fullmatch(value):
         value, named = behind[1], behind[2]
     for source, steps in chained(value):
-        known = source and re.search(
-            rf"(?:\bas\b[^;\n]*?\b|\binput\s+|(?:\A|[;\n])\s*){source}\b(?=\s*(?:[;\n:=,#]|\Z))",
-            before,
-        )
+        known = source and _is_named(source, before)
         if known or source in ("", *_FLOWING):
             yield (f"@{source}; " if known else "") + steps + named
     if assigned and (said := loosely(value)):
@@ -355,6 +349,32 @@ def _parameter(text: str, first: int, last: int, statement: str) -> Iterator[Cha
     between = text[start:first]
     whole = not between or between.endswith("\n")  # the statement has its line to itself
     yield net.start() if net else 0, min(last + whole, len(text)), line + between
+
+
+def _is_named(tensor: str, before: str) -> bool:
+    """Whether a text names a tensor."""
+    named = rf"(?:\bas\b[^;\n]*?\b|\binput\s+|(?:\A|[;\n])\s*){tensor}\b(?=\s*(?:[;\n:=,#]|\Z))"
+    return re.search(named, before) is not None
+
+
+def _flowing(meant: str, before: str) -> str:
+    """A merge that reads what flows in where it reads `x`, and no step before has that name."""
+    return _READ.sub(lambda m: m[0] if _is_named(m[1], before) else "| identity", meant)
+
+
+def _led(line: str) -> Iterator[str]:
+    """Layers with arrows between them, or dashes, as steps one behind another."""
+    parts = [plainly(part) for part in _BETWEEN.split(line)]
+    if len(parts) < 2:
+        return
+    parts = parts[bool(_ENDS.match(parts[0])) : len(parts) - bool(_ENDS.match(parts[-1]))]
+    known = [ways(part) or [loosely(part) or part] for part in parts]
+    yield from ("; ".join(chosen) for chosen in islice(product(*known), _MOST))
+    if parts and _is_name(parts[0]):
+        known[0] = [f"@{parts[0]}"]
+    if len(parts) > 1 and _is_name(parts[-1]):
+        known[-2:] = [[f"{step} as {parts[-1]}" for step in known[-2]]]
+    yield from ("; ".join(chosen) for chosen in islice(product(*known), _MOST))
 
 
 def _listed(text: str, at: int) -> Iterator[Change]:
