@@ -53,12 +53,13 @@ def _called_block(found: re.Match[str]) -> str:
     return found[0] if layer(found[1], REGISTRY) else f"{found[1]}({found[2]})"
 
 
-def _layer_named(found: re.Match[str]) -> str:
-    """A layer among values in order, as the argument that it is likely to be."""
-    before, word, after = found.groups()
-    if word not in REGISTRY:
-        return found[0]
-    return f"{before}{'norm' if normalises(word) else 'act'}={word}{after}"
+def _layers_named(found: re.Match[str]) -> str:
+    """Layers among values in order, as the arguments that they are likely to be."""
+    given = [
+        f"{'norm' if normalises(value) else 'act'}={value}" if value in REGISTRY else value
+        for value in apart(found[2])
+    ]
+    return f"{found[1]}({', '.join(given)})"
 
 
 def _repeated(found: re.Match[str]) -> str:
@@ -184,7 +185,7 @@ _OF_STATEMENTS = _known(
         rf"(?:{NAME}\.)*({NAME})\s*(?:\(\s*\))?\(?\s*[\[(]\s*({NAME}(?:\s*,\s*{NAME})+)\s*[\])][^()]*\)?",
         lambda m: _named(m[1], m[2]),
     ),
-    (rf"((?:default\s+)?{NAME}[\w/-]*\((?:.*,\s*)?)({NAME})(\s*(?:,.*)?\))", _layer_named),
+    (rf"((?:default\s+)?{NAME}[\w/-]*)\((.*)\)", _layers_named),
     (rf"({NAME})\(\s*({_SHORT})\s*\)", r"\1 { \2 }"),
     (rf"({NAME})\((.*,.*)\)", lambda m: _joined(m[1], apart(m[2]))),
     # Declarations.
@@ -261,7 +262,9 @@ _OF_LINES = _known(
     (r"(.*?)\{\s*([^|{}]*,[^|{}]*)\}(.*)", lambda m: f"{m[1]}{_joined('', apart(m[2]))}{m[3]}"),
     (rf"(.*?\w)\(({_INNER};{_INNER})\)(.*)", r"\1 { \2 }\3"),
 )
-_ASSIGNED = re.compile(rf"(?:self\.)?(?!(?:act|norm|residual)\b)({NAME})\s*[:=](?!=)\s*(.*)", re.S)
+_ASSIGNED = re.compile(
+    rf"(?:self\.)?(?!(?i:act|input|net|norm|residual)\b)({NAME})\s*[:=](?!=)\s*(.*)", re.S
+)
 _SPREAD = re.compile(rf"({_MERGES})\s*[(\[]")
 _NAMED = re.compile(rf"(.*?)(\s+as\s+{NAME})")
 _CONSTANT = re.compile(
@@ -323,6 +326,8 @@ def _called(statement: str, before: str) -> Iterator[str]:
     if len(layers := apart(statement)) > 1 and (steps := _steps(layers)):
         yield steps
     assigned = _ASSIGNED.fullmatch(statement)
+    if assigned and layer(assigned[1], REGISTRY):
+        assigned = None
     value, named = (assigned[2], f" as {assigned[1]}") if assigned else (statement, "")
     if behind := _NAMED.fullmatch(value):
         value, named = behind[1], behind[2]
