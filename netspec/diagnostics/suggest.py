@@ -22,6 +22,8 @@ _LAYERS = {
     "concatenate": "concat",
     "convolution": "conv",
     "convolutional": "conv",
+    "convdw": "dwconv",
+    "dw": "dwconv",
     "convtranspose": "deconv",
     "convtransposed": "deconv",
     "deconvolution": "deconv",

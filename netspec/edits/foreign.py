@@ -53,6 +53,8 @@ _OF_KERAS: dict[str, dict[str, str]] = {"upsample": {"size": "factor"}}
 _LEFT_OUT = frozenset({"in", "return_sequences"}) | IMPLIED.keys()
 _AT = re.compile(r"[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?")
 _USUAL = {"kernel": "3"}
+_POOLED = "2"
+_COMPUTED = re.compile(r"[-\d\s*+/()]+")
 _KERNELS = frozenset({"1", "3", "5", "7", "9", "11"})
 _VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
 # A name of a tensor, and the word of a call, with the shorthand that may stand in it.
@@ -98,15 +100,13 @@ def translated(step: str) -> Iterator[str]:
         if said is not None and not known.keys() & said.keys():
             meant.append({**known, **said})
     needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
-    # Figures leave out a kernel that is the usual one.
-    meant = [
-        {**_USUAL, **said} if needed - said.keys() == _USUAL.keys() else said for said in meant
+    meant = [said for said in meant if needed <= said.keys()] or [
+        *filter(None, (completed(kind, said) for said in meant))
     ]
-    meant = [said for said in meant if needed <= said.keys()]
     # Of two orders the one that gives a kernel which nets have.
     usual = [said for said in meant if square(said.get("kernel", "3")) in _KERNELS]
     for said in usual or meant:
-        yield _written(kind, said)
+        yield written(kind, said)
 
 
 def chained(expression: str) -> Iterator[tuple[str, str]]:
@@ -184,7 +184,7 @@ def _said(
     for i, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if not equals:
-            if i >= len(order) or (order[i] == "in" and not argument.lstrip("-").isdigit()):
+            if i >= len(order) or (order[i] == "in" and not _COMPUTED.fullmatch(argument)):
                 return None
             ours, value = order[i], argument
         else:
@@ -216,14 +216,25 @@ def _value(value: str, name: str) -> str:
     return _VALUES.get(value, value.lower() if value.isalpha() else value)
 
 
-def _written(kind: str, said: Mapping[str, str]) -> str:
+def completed(kind: str, said: Mapping[str, str]) -> dict[str, str] | None:
+    """The arguments with all that a layer needs; figures leave out a usual kernel. None where others miss."""
+    needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
+    missing = needed - said.keys()
+    if missing <= _USUAL.keys():
+        return {**{name: _USUAL[name] for name in missing}, **said}
+    return None
+
+
+def written(kind: str, said: Mapping[str, str]) -> str:
+    """A step with these arguments, in its shorthand where there is one."""
     rest = dict(said)
     kernel = square(rest.pop("kernel", ""))
     width, stride = rest.pop("width", ""), square(rest.pop("stride", ""))
     if rest.get("pad") in ("valid", "0"):
         del rest["pad"]
     step = kind + kernel + (f"-{_short(width)}" if width else "")
-    if stride and stride != "1" and not (kind.endswith("pool") and stride == kernel):
+    # A window that moves by its own size, as a pool's does where nothing is said, needs no stride.
+    if stride and stride != (kernel or _POOLED if kind.endswith("pool") else "1"):
         step += f"/{stride}"
     first = next(iter(REGISTRY[kind].params), "")
     if [*rest] == [first] and first != "eps":

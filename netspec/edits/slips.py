@@ -14,7 +14,8 @@ from netspec.diagnostics.records import Diagnostic, Problem
 from netspec.diagnostics.source import Change
 from netspec.diagnostics.suggest import layer
 from netspec.edits.foreign import apart, chained, closing, translated, ways
-from netspec.edits.papers import NAME, NOTED, PAPER, STEP, of_notation, of_paper, steps_repeated
+from netspec.edits.papers import NAME, NOTED, STEP, of_notation, steps_repeated
+from netspec.edits.phrases import phrased
 from netspec.ops.registry import REGISTRY
 from netspec.sizes.shapes import image_first
 from netspec.syntax.lookalikes import ARROWS, plainly
@@ -70,7 +71,7 @@ def _counted(found: re.Match[str]) -> str:
 
 
 def _separated(found: re.Match[str]) -> str:
-    return "; ".join(re.split(r"\s*(?:\|>|[,|])\s*", found[0]))
+    return "; ".join(re.split(r"\s*(?:\|>|[,|])\s*", found[0].strip("| ")))
 
 
 def _input(found: re.Match[str]) -> str:
@@ -98,6 +99,7 @@ _OF_STATEMENTS = _known(
     (rf"(?:x(\d+)|(\d+)\s*x|(\d+)\s*\*)\s*({STEP})", _repeated),
     (rf"({STEP})\s*(?:\*|\bx)\s*({_COMPUTED}(?:\s*[-+*/%]+\s*{_COMPUTED})*)", _times),
     (r"([a-z_]+\d*-\d+)x(\d+)", r"\1 x\2"),
+    (rf"(?:repeat|loop)\(\s*(\d+)\s*,\s*({STEP})\s*\)", r"\2 x\1"),
     (r"(?:repeat|loop)\s+(\d+)", r"for i in 1..\1"),
     (
         rf"(?P<for>for\s+{NAME}\s+in)\s+range\((?:(?P<first>\d+)\s*,\s*)?(?P<last>\d+)\)",
@@ -113,10 +115,10 @@ _OF_STATEMENTS = _known(
     (rf"(.*?\w[-/])({NAME}\({_INNER}\))(.*)", r"\1(\2)\3"),
     (r"(?:\w+\.)*Activation\(\s*[\"']?(\w+)[\"']?\s*\)", r"\1"),
     (r"(.*\bas\s+|net\s+)(\w+(?:-\w+)+)", lambda m: f"{m[1]}{m[2].replace('-', '_')}"),
+    (rf"({_MERGES})\s+(?:with|and|to)\s+@?({NAME})", r"\1 { | identity | @\2 }"),
     (rf"({_MERGES})((?:\s+@?{NAME}){{2,}})", lambda m: _named(m[1], m[2])),
     (rf"({NAME})[- ]\s*(\d*\.\d+)", r"\1(\2)"),
     (rf"({NAME}?)[ ,]*(\d+(?:x\d+)*)\s*[ ,-]\s*(\d+)(?:[ ,/]+s?(\d+))?", _strided),
-    (PAPER.pattern, of_paper),
     (r"([a-z_]+)(\d+)-([1357])", r"\1\3-\2"),
     (rf"({NAME}-\d+)\s*s(\d+)", r"\1/\2"),
     (rf"({NAME}-\w+(?:/\d+)?)(?:/|\s*,?\s+p(?:ad)?)(\d+)", r"\1(pad=\2)"),
@@ -151,17 +153,18 @@ _OF_STATEMENTS = _known(
 )
 # On the whole line.
 _OF_LINES = _known(
-    (r"(?:\d+[.)]|[-*])\s+([A-Za-z].*)", r"\1"),
+    (r"(?:\d+[.)]|[-*•▪◦‣]|>+)\s+([A-Za-z].*)", r"\1"),
     (r"(.*?)//(.*)", r"\1#\2"),
     (r"\"\"(?P<quoted>\"?)\s*(.*?)\s*\"\"(?P=quoted)", r"# \2"),
     (r"(.*?)/\*(.*?)\s*\*/\s*", r"\1#\2"),
     (r"(.*?)--(\s.*)", r"\1#\2"),
     (r"(block\s+[^={]*?)\s*(?:=|->|=>|:)\s*\{(.*)", r"\1 {\2"),
     (r".*?(?:->|=>|>>).*", lambda m: re.sub(r"\s*(?:->|=>|>>)\s*", "; ", m[0])),
-    (rf"{STEP}(?:\s*(?:\|>|[,|])\s*{STEP})+", _separated),
+    (rf"\|?\s*{STEP}(?:\s*(?:\|>|[,|])\s*{STEP})*\s*\|?", _separated),
+    (r"(?P<mark>`+|\*\*|\")([^`*\"]+)(?P=mark)", r"\2"),
     (
         r"(?P<before>)(?:(?P<count>\d+)\s*[x*]?|(?:repeat|loop)\s*\(?\s*(?P<times>\d+)\s*\)?)\s*"
-        r"\{(?P<steps>[^{}|]*)\}(?P<after>.*)",
+        r"[\[{](?P<steps>[^\[\]{}|]*)[\]}](?P<after>.*)",
         steps_repeated,
     ),
     (
@@ -197,6 +200,7 @@ _FLOWING = ("data", "features", "h", "hidden", "input", "inputs", "out", "output
 _BETWEEN = re.compile(rf"\s*(?:[-=~─━–—]*[>{ARROWS}]+|\|>)\s*|\s+[-–—]+\s+")
 # What figures begin and end with, beside layers.
 _ENDS = re.compile(r"(?:inputs?|images?|x|data|outputs?|y|logits)\Z", re.I)
+_NAMED = re.compile(rf"(?P<name>{NAME})\s*:\s*(?P<layer>.*)")
 _READ = re.compile(rf"\| @({'|'.join(_FLOWING)})\b")
 _LONGEST = 400
 _MOST = 8
@@ -212,8 +216,10 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
         return
     yield from islice(_meant(_OF_LINES, line, start), _MOST)
     indented, whole = start + len(line) - len(line.lstrip()), line.strip()
-    as_typed = (meant for _, _, meant in _meant(_OF_LINES, plainly(whole), 0))
-    for meant in (*_led(whole), *(islice(as_typed, _MOST) if plainly(whole) != whole else ())):
+    plain = plainly(whole)
+    known = (*_OF_LINES, *_OF_STATEMENTS) if plain != whole else ()
+    typed = (meant for _, _, meant in _meant(known, plain, 0))
+    for meant in (*_led(whole), *_phrases(plain), *islice(typed, _MOST)):
         yield indented, indented + len(whole), meant
     first, last = _between(text, at, ";\n{}|")
     statement = text[first:last].partition("#")[0]
@@ -222,7 +228,8 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     before = text[:offset]
     for begin, end, meant in islice(_meant(_OF_STATEMENTS, statement, first), _MOST):
         yield begin, end, _flowing(meant, before)
-    for meant in dict.fromkeys(_flowing(meant, before) for meant in _called(inner, before)):
+    called = (_flowing(meant, before) for meant in _called(inner, before))
+    for meant in dict.fromkeys((*called, *_phrases(plainly(inner)))):
         if meant != inner:
             yield offset, offset + len(inner), meant
     yield from _listed(text, at)
@@ -265,8 +272,24 @@ def _led(line: str) -> Iterator[str]:
     if len(parts) < 2:
         return
     parts = parts[bool(_ENDS.match(parts[0])) : len(parts) - bool(_ENDS.match(parts[-1]))]
-    for chosen in islice(product(*(ways(part) or [part] for part in parts)), _MOST):
+    for chosen in islice(product(*(_ways(part) or [part] for part in parts)), _MOST):
         yield "; ".join(chosen)
+
+
+def _phrases(line: str) -> Iterator[str]:
+    """A line of layers in words: one, maybe behind its name, or several behind commas."""
+    named = _NAMED.fullmatch(line)
+    if meant := phrased(named["layer"] if named else line):
+        yield f"{meant} as {named['name']}" if named else meant
+        return
+    steps = [phrased(part) for part in re.split(r"\s*[,;]\s*", line.strip(" ,;"))]
+    if len(steps) > 1 and all(steps):
+        yield "; ".join(steps)
+
+
+def _ways(part: str) -> list[str]:
+    """What a layer of a figure may be: a step, a call of another library, or a phrase."""
+    return list(dict.fromkeys((*ways(part), *filter(None, [phrased(part)]))))
 
 
 def _listed(text: str, at: int) -> Iterator[Change]:
