@@ -45,11 +45,6 @@ def _named(word: str, names: str) -> str:
     return _joined(word, [f"@{name}" for name in re.findall(NAME, names)])
 
 
-def _strided(found: re.Match[str]) -> str:
-    word, kernel, width, stride = found.groups()
-    return f"{word}{kernel}-{width}" + (f"/{stride}" if stride else "")
-
-
 def _arguments(found: re.Match[str]) -> str:
     pairs = re.findall(rf"({NAME})\s*=\s*([\w.]+)", found[2])
     return f"{found[1]}({', '.join(f'{name}={value}' for name, value in pairs)})"
@@ -109,7 +104,6 @@ _OF_STATEMENTS = _known(
     (rf"(?:{NOTED})(?:\s*-\s*(?:{NOTED}))*", of_notation),
     (r"([a-z_]+)-(\d+)-(\d+)(.*)", r"\1\2-\3\4"),
     (r"([a-z_]+?)(\d+)(\(.*\))?", lambda m: f"{m[1]}-{m[2]}{m[3] or ''}"),
-    (rf"({NAME})\s+(\d+)", lambda m: f"{layer(m[1], REGISTRY) or m[1]}-{m[2]}"),
     (rf"({NAME}(?:-\w+)?(?:/\w+)?)((?:-[a-z]+)+)", lambda m: f"{m[1]}{m[2].replace('-', '; ')}"),
     (r"(.*[-/])(\d+)([a-z]\w*)", r"\1(\2*\3)"),
     (rf"(.*?\w[-/])({NAME}\({_INNER}\))(.*)", r"\1(\2)\3"),
@@ -117,12 +111,9 @@ _OF_STATEMENTS = _known(
     (r"(.*\bas\s+|net\s+)(\w+(?:-\w+)+)", lambda m: f"{m[1]}{m[2].replace('-', '_')}"),
     (rf"({_MERGES})\s+(?:with|and|to)\s+@?({NAME})", r"\1 { | identity | @\2 }"),
     (rf"({_MERGES})((?:\s+@?{NAME}){{2,}})", lambda m: _named(m[1], m[2])),
-    (rf"({NAME})[- ]\s*(\d*\.\d+)", r"\1(\2)"),
-    (rf"({NAME}?)[ ,]*(\d+(?:x\d+)*)\s*[ ,-]\s*(\d+)(?:[ ,/]+s?(\d+))?", _strided),
     (r"([a-z_]+)(\d+)-([1357])", r"\1\3-\2"),
-    (rf"({NAME}-\d+)\s*s(\d+)", r"\1/\2"),
-    (rf"({NAME}-\w+(?:/\d+)?)(?:/|\s*,?\s+p(?:ad)?)(\d+)", r"\1(pad=\2)"),
-    (rf"({NAME}[\w-]*)\((same|valid|full)\)", r"\1(pad=\2)"),
+    (rf"({NAME}-\w+/\d+)/(\d+)", r"\1(pad=\2)"),
+    (rf"({NAME})-(\d*\.\d+)", r"\1(\2)"),
     (rf"({STEP})((?:[,\s]+{NAME}\s*=\s*[\w.]+)+)", _arguments),
     (
         rf"({NAME}[\w/-]*)\(((?:.*,)?)\s*dropout\s*=\s*([\d.]+)\s*,?(.*)\)",

@@ -28,7 +28,7 @@ Command = Callable[..., Any]
 
 
 class FileName(click.Path):
-    """The name of a file or folder: one that is empty, as of a variable of a shell that is not set, is none."""
+    """The name of a file or folder: an empty one, as of a shell's variable that is not set, is none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         _refuse_empty(self, value, param, ctx)
