@@ -23,6 +23,8 @@ _LAYERS = {
     "concatenate": "concat",
     "convolution": "conv",
     "convolutional": "conv",
+    "convdw": "dwconv",
+    "dw": "dwconv",
     "convtranspose": "deconv",
     "convtransposed": "deconv",
     "deconvolution": "deconv",
