@@ -53,15 +53,15 @@ _OF_KERAS: dict[str, dict[str, str]] = {"upsample": {"size": "factor"}}
 _LEFT_OUT = frozenset({"in", "return_sequences"}) | IMPLIED.keys()
 _AT = re.compile(r"[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?")
 _USUAL = {"kernel": "3"}
-_POOLED = "2"
-_COMPUTED = re.compile(r"[-\d\s*+/()]+")
 _KERNELS = frozenset({"1", "3", "5", "7", "9", "11"})
-_VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
+VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
 # A name of a tensor, and the word of a call, with the shorthand that may stand in it.
 _NAME = re.compile(r"\s*(?:self\.)?([A-Za-z_]\w*)\s*\Z")
 _CALLED = re.compile(r"\s*(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:-\w+)?(?:/\w+)?\s*(?=\()")
 # A step in our own shorthand.
 _OWN = re.compile(r"([a-z_]+)\w*(?:-\w+)?(?:/\w+)?(?:\([^()]*\))?\Z")
+# What flows in, in numbers: `16 * 5 * 5`.
+_COMPUTED = re.compile(r"[-+*/()\d\s]+")
 _DEEPEST = 8
 _MOST = 8
 
@@ -100,9 +100,11 @@ def translated(step: str) -> Iterator[str]:
         if said is not None and not known.keys() & said.keys():
             meant.append({**known, **said})
     needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
-    meant = [said for said in meant if needed <= said.keys()] or [
-        *filter(None, (completed(kind, said) for said in meant))
-    ]
+    if word != kind:  # figures leave out a kernel that is the usual one
+        meant = [
+            {**_USUAL, **said} if needed - said.keys() == _USUAL.keys() else said for said in meant
+        ]
+    meant = [said for said in meant if needed <= said.keys()]
     # Of two orders the one that gives a kernel which nets have.
     usual = [said for said in meant if square(said.get("kernel", "3")) in _KERNELS]
     for said in usual or meant:
@@ -125,6 +127,8 @@ def chained(expression: str) -> Iterator[tuple[str, str]]:
 def ways(call: str) -> list[str]:
     """What a step may have been meant as: itself, where no library's word is in it, and translations."""
     own = _OWN.match(call)
+    if own and own[1] in REGISTRY and REGISTRY[own[1]].joins:
+        return []  # what it joins stands in braces
     kept = [call] if own and not layer(own[1], ()) else []
     return list(dict.fromkeys((*kept, *translated(call))))
 
@@ -210,36 +214,28 @@ def _value(value: str, name: str) -> str:
     value = value.strip("\"'")
     if name in ("act", "norm"):
         word = value.rpartition(".")[2].removesuffix("()")
-        return layer(word, REGISTRY) or _VALUES.get(word, word)
+        return layer(word, REGISTRY) or VALUES.get(word, word)
     if name in ("factor", "size", "amount"):
         value = square(value)
-    return _VALUES.get(value, value.lower() if value.isalpha() else value)
-
-
-def completed(kind: str, said: Mapping[str, str]) -> dict[str, str] | None:
-    """The arguments with all that a layer needs; figures leave out a usual kernel. None where others miss."""
-    needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
-    missing = needed - said.keys()
-    if missing <= _USUAL.keys():
-        return {**{name: _USUAL[name] for name in missing}, **said}
-    return None
+    return VALUES.get(value, value.lower() if value.isalpha() else value)
 
 
 def written(kind: str, said: Mapping[str, str]) -> str:
-    """A step with these arguments, in its shorthand where there is one."""
+    """A step of a layer and its arguments by name, with the shorthand of what has one."""
+    params = REGISTRY[kind].params
     rest = dict(said)
     kernel = square(rest.pop("kernel", ""))
     width, stride = rest.pop("width", ""), square(rest.pop("stride", ""))
     if rest.get("pad") in ("valid", "0"):
         del rest["pad"]
     step = kind + kernel + (f"-{_short(width)}" if width else "")
-    # A window that moves by its own size, as a pool's does where nothing is said, needs no stride.
-    if stride and stride != (kernel or _POOLED if kind.endswith("pool") else "1"):
+    usual = str(params["stride"].default or kernel) if stride else ""
+    if stride != usual:
         step += f"/{stride}"
-    first = next(iter(REGISTRY[kind].params), "")
-    if [*rest] == [first] and first != "eps":
-        return f"{step}({rest[first]})"
-    arguments = ", ".join(f"{name}={value}" for name, value in rest.items())
+    first = next(iter(REGISTRY[kind].order), "")
+    in_order = [rest.pop(first)] if first in rest else []
+    named = (f"{name}={rest[name]}" for name in params if name in rest)
+    arguments = ", ".join((*in_order, *named))
     return f"{step}({arguments})" if arguments else step
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
-from netspec.edits.phrases import phrased
 from netspec.elaborate.build import build
 
 # What stands behind `input 3x32x32`, and the edit that is shown first.
@@ -87,25 +86,3 @@ def test_what_others_write_gets_an_edit_that_checks(text: str) -> None:
     edit = next(edit for edit in edits if edit.text == f"`{WRITTEN[text]}`")
     whole = source.text[: edit.span.start] + edit.replacement + source.text[edit.span.end :]
     assert build(Source("a.ns", whole)).nodes
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "hello world",
-        "return x",
-        "concat with skip",
-        "conv3-64 as x",
-        "conv3-64 x 2",
-        "3x3",
-        "64",
-        "conv 3x3 5x5",
-        "fc 10 20",
-        "relu 3 conv",
-        "conv3-64 then conv3-64",
-        "conv " * 30,
-    ],
-)
-def test_what_is_no_layer_in_words_is_not_guessed(text: str) -> None:
-    assert phrased(text) == ""
