@@ -15,8 +15,10 @@ STEP = rf"{NAME}(?:-\w+)?(?:/\w+)?(?:\([^()]*\))?"
 PAPER = re.compile(
     r"(\d+x\d+)\s*([A-Za-z]\w*(?:\s(?!stride)[A-Za-z]+)?)?\s*,?\s*(\d+)?(?:\s*,?\s*(?:/|stride\s*|s)(\d+))?",
 )
-# Layers as papers' texts abbreviate them: CycleGAN's and pix2pix's, and those of Ciresan's committees.
+# Layers as papers' texts abbreviate them: SRGAN's, CycleGAN's, pix2pix's, those of Ciresan's committees.
 _NOTATIONS: tuple[tuple[str, str], ...] = (
+    (r"k(\d+)n(\d+)s1", r"conv\1-\2(pad=same)"),
+    (r"k(\d+)n(\d+)s(\d+)", r"conv\1-\2/\3(pad=same)"),
     (r"c(\d+)s1-(\d+)", r"conv\1-\2(pad=same)"),
     (r"c(\d+)s(\d+)-(\d+)", r"conv\1-\3/\2(pad=same)"),
     (r"d(\d+)", r"conv3-\1/2(pad=1)"),

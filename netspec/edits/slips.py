@@ -163,6 +163,7 @@ _OF_STATEMENTS = _known(
     (rf"(?:x(\d+)|(\d+)\s*x|(\d+)\s*\*)\s*({STEP})", _repeated),
     (rf"({STEP})\s*(?:\*|\bx)\s*({_COMPUTED}(?:\s*[-+*/%]+\s*{_COMPUTED})*)", _times),
     (r"([a-z_]+\d*-\d+)x(\d+)", r"\1 x\2"),
+    (rf"(?:repeat|loop)\(\s*(\d+)\s*,\s*({STEP})\s*\)", r"\2 x\1"),
     (r"(?:repeat|loop)\s+(\d+)", r"for i in 1..\1"),
     (
         rf"(?P<for>for\s+{NAME}\s+in)\s+range\((?:(?P<first>\d+)\s*,\s*)?(?P<last>\d+)\)",
@@ -179,6 +180,7 @@ _OF_STATEMENTS = _known(
     (rf"(.*?\w[-/])({NAME}\({_INNER}\))(.*)", r"\1(\2)\3"),
     (r"(?:\w+\.)*Activation\(\s*[\"']?(\w+)[\"']?\s*\)", r"\1"),
     (r"(.*\bas\s+|net\s+)(\w+(?:-\w+)+)", lambda m: f"{m[1]}{m[2].replace('-', '_')}"),
+    (rf"({_MERGES})\s+(?:with|and|to)\s+@?({NAME})", r"\1 { | identity | @\2 }"),
     (rf"({_MERGES})((?:\s+@?{NAME}){{2,}})", lambda m: _named(m[1], m[2])),
     (rf"({_MERGES})\s*[\s(]\s*({NAME})\)?", r"\1(@\2)"),
     (rf"(?i:act|activation|nonlinearity|norm|normali[sz]ation)\s*[\s:=]\s*\"?({NAME})\"?", r"\1"),
@@ -231,7 +233,8 @@ _OF_STATEMENTS = _known(
 )
 # On the whole line.
 _OF_LINES = _known(
-    (r"(?:\d+[.)]|[-*])\s+([A-Za-z].*)", r"\1"),
+    (r"(?:\d+[.)]|[-*•▪◦‣]|>+)\s+([A-Za-z].*)", r"\1"),
+    (r"(?P<mark>`+|\*\*|\")([^`*\"]+)(?P=mark)", r"\2"),
     (r"(.*?)//(.*)", r"\1#\2"),
     (r"\"\"(?P<quoted>\"?)\s*(.*?)\s*\"\"(?P=quoted)", r"# \2"),
     (r"(.*?)/\*(.*?)\s*\*/\s*", r"\1#\2"),
@@ -322,7 +325,8 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     yield from islice(_meant(_OF_LINES, line, start), _MOST)
     indented, whole = start + len(line) - len(line.lstrip()), line.strip()
     others = [plainly(whole), "; ".join(_BETWEEN.split(whole))]
-    as_typed = (meant for text in others for _, _, meant in _meant(_OF_LINES, text, 0))
+    known = (*_OF_LINES, *_OF_STATEMENTS)
+    as_typed = (meant for text in others for _, _, meant in _meant(known, text, 0))
     for meant in (*_led(whole), *islice(as_typed, _MOST)):
         if meant != whole:
             yield indented, indented + len(whole), meant
@@ -402,7 +406,7 @@ def _led(line: str) -> Iterator[str]:
     if len(parts) < 2:
         return
     parts = parts[bool(_ENDS.match(parts[0])) : len(parts) - bool(_ENDS.match(parts[-1]))]
-    known = [ways(part) or [loosely(part) or part] for part in parts]
+    known = [[*ways(part), *filter(None, [loosely(part)])] or [part] for part in parts]
     yield from ("; ".join(chosen) for chosen in islice(product(*known), _MOST))
     if parts and _is_name(parts[0]):
         known[0] = [f"@{parts[0]}"]
