@@ -325,9 +325,10 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     yield from islice(_meant(_OF_LINES, line, start), _MOST)
     indented, whole = start + len(line) - len(line.lstrip()), line.strip()
     others = [plainly(whole), "; ".join(_BETWEEN.split(whole))]
-    known = (*_OF_LINES, *_OF_STATEMENTS)
-    as_typed = (meant for text in others for _, _, meant in _meant(known, text, 0))
-    for meant in (*_led(whole), *islice(as_typed, _MOST)):
+    as_typed = (meant for text in others for _, _, meant in _meant(_OF_LINES, text, 0))
+    step = _meant(_OF_STATEMENTS, others[0], 0) if others[0] != whole else iter(())
+    plain = (meant for _, _, meant in step)
+    for meant in (*_led(whole), *islice(as_typed, _MOST), *islice(plain, _MOST)):
         if meant != whole:
             yield indented, indented + len(whole), meant
     first, last = _between(text, at, ";\n{}|")
