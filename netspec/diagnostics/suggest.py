@@ -23,8 +23,6 @@ _LAYERS = {
     "concatenate": "concat",
     "convolution": "conv",
     "convolutional": "conv",
-    "convdw": "dwconv",
-    "dw": "dwconv",
     "convtranspose": "deconv",
     "convtransposed": "deconv",
     "deconvolution": "deconv",

@@ -386,10 +386,12 @@ class Layout:
         around: str = "",
         title: str = "",
         least: float = 0.0,
+        within: Element | None = None,
     ) -> Piece:
         """A card: closed with its figures, or open with what it does, as always with a `title`.
 
-        A closed one is at least `least` high.
+        A closed one is at least `least` high. On the card of a block that holds nothing else, `element` is
+        that block with its copies, and what is `within` it opens by itself.
         """
         if not times and (count := self._steps(block)) is not None:
             times, note = f" ×{count}", note or "one step; what it gives the next step starts from"
@@ -405,7 +407,7 @@ class Layout:
         figures = self.view.numbers(element, block.type if one else None)
         if block.closing and width and "shape" in self.view.show:
             lines.append(" · ".join(shape(value.type) for value in block.closing))
-        is_open = shown_alone or self.opens(element)
+        is_open = shown_alone or self.opens(within or element)
         if is_open and not note:
             only = block.only
             if only is not None:
@@ -478,10 +480,12 @@ class Layout:
         if isinstance(only, Repeat):
             assert isinstance(only.element, Block)
             times = f" ×{only.count}"
-            piece = inside.block(only.element, whole, width, times, only.note, f"{title}: ")
+            piece = inside.block(
+                only.element, whole, width, times, only.note, f"{title}: ", within=only
+            )
         else:
             assert isinstance(only, Block)
-            piece = inside.block(only, whole, width, around=f"{title}: ")
+            piece = inside.block(only, whole, width, around=f"{title}: ", within=only)
 
         def draw(x: float, y: float) -> list[Item]:
             members = tuple(piece.draw(x, y))
