@@ -38,9 +38,8 @@ def pytest_collection() -> Iterator[None]:
     try:
         return (yield)
     finally:
-        gc.collect()
         gc.freeze()
-        # Nets are many objects and few cycles: the usual thresholds cost a sixth of building them.
+        # Nets are many objects and few cycles: the usual thresholds cost a tenth of judging them.
         gc.set_threshold(20_000, 20, 20)
         gc.enable()
 
