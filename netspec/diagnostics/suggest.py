@@ -134,8 +134,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("bias_term", "use_bias"), ("bias",)),
     **dict.fromkeys(("block_size", "scale_factor", "upscale_factor"), ("factor",)),
     **dict.fromkeys(("d", "dilation_rate"), ("dilation",)),
-    **dict.fromkeys(("features", "filters", "hidden_size", "num_output"), ("width",)),
-    **dict.fromkeys(("embedding_dim", "out_channels", "out_features", "units"), ("width",)),
+    **dict.fromkeys(("features", "filters", "hidden_size", "num_output"), ("width", "n")),
+    **dict.fromkeys(("embedding_dim", "out_channels", "out_features", "units"), ("width", "n")),
     **dict.fromkeys(("g", "group", "num_groups"), ("groups",)),
     **dict.fromkeys(("head", "n_heads", "nhead", "num_heads"), ("heads",)),
     **dict.fromkeys(("k", "kernel_size", "ksize", "pool_size", "window_shape"), ("kernel",)),
@@ -153,6 +153,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "padding": ("pad", "amount"),
     "padding_mode": ("pad_mode",),
     "size": ("kernel", "factor"),
+    "stride": ("s",),
 }
 # Arguments of other libraries that say what flows in.
 IMPLIED = {

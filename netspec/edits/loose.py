@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from netspec.diagnostics.suggest import ARGUMENTS, IMPLIED, layer
 from netspec.edits.foreign import VALUES, square, written
@@ -16,6 +17,7 @@ from netspec.foundation.records import record
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import MISSING, PAD_WORDS, Choice
 from netspec.ops.registry import REGISTRY
+from netspec.syntax.files import LIBRARY
 
 _TOKEN = re.compile(
     r"(?P<share>\d+(?:\.\d+)?(?=%))%|(?P<fraction>\d*\.\d+)|(?P<size>\d+(?:[x×]\d+)+)|(?P<whole>\d+)"
@@ -234,9 +236,9 @@ class _Reader:
         elif named and step.takes(named):
             step.give(named, value)
             return _behind_word(left)
-        elif self.mark == "-" and value.isdigit():
+        elif self.mark == "-" and value.isdigit() and step.kind:
             step.give("width", value)
-        elif self.mark == "/":
+        elif self.mark == "/" and step.kind:
             step.give("stride", value)
         elif self.mark == "new" and step.takes("kernel"):
             step.give("kernel", value)
@@ -343,14 +345,21 @@ def _named(tokens: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
     for count in range(len(words), 0, -1):
         joined = "".join(words[:count])
         digits = tokens[1][1] if count == 1 and len(tokens) > 1 and tokens[1][0] == "whole" else ""
-        if digits and (found := layer(joined + digits, REGISTRY)):
+        if digits and (found := layer(joined + digits, _layers())):
             return found, tokens[2:]
-        if found := "maxpool" if joined.lower() == "pool" else layer(joined, REGISTRY):
+        if found := "maxpool" if joined.lower() == "pool" else layer(joined, _layers()):
             spelling = REGISTRY[found].spelling if found in REGISTRY else found
             if found in REGISTRY and REGISTRY[found].joins:
                 raise _Unread
             return spelling, tokens[ends[count - 1] :]
     return "", tokens
+
+
+@cache
+def _layers() -> frozenset[str]:
+    """Operators and shipped blocks, but those around which braces stand."""
+    blocks = {path.stem for path in LIBRARY.glob("*.ns")}
+    return frozenset(REGISTRY) | (blocks - {"mirrored", "residual"})
 
 
 def _behind_word(tokens: list[tuple[str, str]]) -> list[tuple[str, str]]:

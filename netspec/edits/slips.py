@@ -22,7 +22,7 @@ from netspec.syntax.lookalikes import ARROWS, plainly
 
 # One that has a width, which no value does.
 _SHORT = rf"{NAME}-\w+(?:/\w+)?(?:\([^()]*\))?"
-_SIZE = r"(?:\d+|[A-WYZ][a-wyzA-WYZ]*|-1|\?)"
+_SIZE = r"(?:batch|\d+|[A-WYZ][a-wyzA-WYZ]*|-1|\?)"
 _INNER = r"(?:[^()]|\([^()]*\))*"
 # A word, or a function of values.
 _COMPUTED = rf"(?:{NAME}\({_INNER}\)|\w+)"
@@ -38,9 +38,16 @@ Slip = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
 def _joined(word: str, parts: list[str]) -> str:
     """`concat { | a | b }`."""
-    return (
-        f"{layer(word, REGISTRY) or word} {{ {' '.join(f'| {part}' for part in parts)} }}".strip()
-    )
+    branches = " ".join(f"| {_branch(part)}" for part in parts)
+    return f"{layer(word, REGISTRY) or word} {{ {branches} }}".strip()
+
+
+def _branch(part: str) -> str:
+    """A branch, which may be a tensor by its name or calls inside each other of one."""
+    if _is_name(part):
+        return f"@{part}"
+    source, steps = next(chained(part), ("", ""))
+    return f"@{source}; {steps}" if source else part
 
 
 def _named(word: str, names: str) -> str:
@@ -83,6 +90,12 @@ def _counting(found: re.Match[str]) -> str:
     return f"for {name or 'i'} in {first if last else 1}..{last or first} {rest}"
 
 
+def _around(found: re.Match[str]) -> str:
+    """What a block is put around, in braces."""
+    steps = re.split(r"\s*;\s*", "; ".join(apart(found[2])))
+    return f"{found[1]} {{ {'; '.join(steps)} }}"
+
+
 def _separated(found: re.Match[str]) -> str:
     return "; ".join(re.split(r"\s*(?:\|>|[,|])\s*", found[0]))
 
@@ -117,12 +130,21 @@ def _forked(found: re.Match[str]) -> str:
 
 
 def _input(found: re.Match[str]) -> str:
-    given = re.findall(r"\d+|[A-WYZ][a-wyzA-WYZ]*", re.sub(r"None|-1|\?", "", found[2]))
+    sizes = re.sub(r"None|-1|\?|^\s*(?:batch|B|N)\b", "", found[2])
+    given = re.findall(r"\d+|[A-WYZ][a-wyzA-WYZ]*", sizes)
     whole = tuple(map(int, given)) if all(size.isdigit() for size in given) else ()
     if not whole and not given[0].isdigit() and given[-1] in ("1", "3", "4"):
         given = [given[-1], *given[:-1]]
     sizes = "x".join(map(str, image_first(whole) or given))
     return f"input {found[1]}: {sizes}" if found[1] else f"input {sizes}"
+
+
+def _coloured(found: re.Match[str]) -> str:
+    return f"input 3x{found[1] or found[2]}"
+
+
+def _inputs(found: re.Match[str]) -> str:
+    return "; ".join(f"input {part}" for part in apart(found[1]))
 
 
 def _input_layer(found: re.Match[str]) -> str:
@@ -181,6 +203,7 @@ _OF_STATEMENTS = _known(
     (rf"({NAME})\s*([-+*])\s*({NAME})", lambda m: _named(_SIGNS[m[2]], f"{m[1]} {m[3]}")),
     (rf"(@?{NAME}(?:\s*\+\s*@?{NAME})+)", lambda m: _named("add", m[1])),
     (rf"({NAME})\s+(@{NAME}(?:\s*,\s*@{NAME})*)", r"\1(\2)"),
+    (rf"(?!{_MERGES})({NAME}[\w/-]*)\s+(@{NAME})", r"\2; \1"),
     (
         rf"(?:{NAME}\.)*({NAME})\s*(?:\(\s*\))?\(?\s*[\[(]\s*({NAME}(?:\s*,\s*{NAME})+)\s*[\])][^()]*\)?",
         lambda m: _named(m[1], m[2]),
@@ -194,6 +217,10 @@ _OF_STATEMENTS = _known(
     (rf"(net\s+{NAME}(?:\(.*\))?)\s*[:,]?\s*(\".*\")", r"\1; title \2"),
     (rf"({NAME})\s*[:=]\s*(\".*\"|[12]\d\d\d)", r"\1 \2"),
     (r"return\s+(.*)", r"\1"),
+    (rf"(?:outputs?|return)\s*:?\s*({NAME}(?:\s*,\s*{NAME})*)", r"output \1"),
+    (rf"input\s+({_SIZE}(?:x{_SIZE})+)\s+as\s+({NAME})", r"input \2: \1"),
+    (r"(?i:(?:input|image)\s+(?:rgb|colou?r)\s+(\d+x\d+)|input\s+(\d+x\d+)\s+rgb)", _coloured),
+    (rf"inputs?\s+({NAME}\s*:\s*[\w?]+(?:\s*,\s*{NAME}\s*:\s*[\w?]+)+)", _inputs),
     (rf"output\s+({STEP})", r"\1"),
     (rf"(block\s+{NAME}\()(.*)(\).*)", _untyped),
     (
@@ -260,7 +287,9 @@ _OF_LINES = _known(
     ),
     (r"(.*?)\{\s*([^|{}\s][^{}]*\|[^{}]*)\}(.*)", r"\1{ | \2}\3"),
     (r"(.*?)\{\s*([^|{}]*,[^|{}]*)\}(.*)", lambda m: f"{m[1]}{_joined('', apart(m[2]))}{m[3]}"),
+    (r"(.*?\w)\(([\d\s;]+)\)(.*)", lambda m: f"{m[1]}({m[2].replace(';', ', ')}){m[3]}"),
     (rf"(.*?\w)\(({_INNER};{_INNER})\)(.*)", r"\1 { \2 }\3"),
+    (rf"(residual)\s*[(\[]?\s*({STEP}(?:\s*[,;]\s*{STEP})*)\s*[)\]]?", _around),
 )
 _ASSIGNED = re.compile(
     rf"(?:self\.)?(?!(?i:act|input|net|norm|residual)\b)({NAME})\s*[:=](?!=)\s*(.*)", re.S

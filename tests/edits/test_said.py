@@ -56,6 +56,9 @@ SAID = [
     ("conv3-8{3}", "conv3-8 x3"),
     ("conv3-8, batch_norm=true, activation=relu", "conv3-8(norm=bn, act=relu)"),
     ("conv3-8(bn=yes, relu=yes)", "conv3-8(norm=bn, act=relu)"),
+    ("basic 8 x2", "basic(8) x2"),
+    ("basic-8", "basic(8)"),
+    ("basic 8/2", "basic(8, 2)"),
     # What is another sign, or no word, here.
     ("conv3-[8,16]", "for n in [8,16] { conv3-n }"),
     ("conv3-{8,16}", "for n in [8,16] { conv3-n }"),
@@ -90,6 +93,14 @@ SAID = [
     ("for i = 1..3 { relu }", "for i in 1..3 { relu }"),
     ("for (i in 1..3) { relu }", "for i in 1..3 { relu }"),
     ("for i in 1:3 { relu }", "for i in 1..3 { relu }"),
+    ("inception(4;8;8;4;4;4)", "inception(4, 8, 8, 4, 4, 4)"),
+    ("residual [conv1-3; relu; conv1-3]", "residual { conv1-3; relu; conv1-3 }"),
+    ("stage(basic, 8, 2, stride=1)", "stage(basic, 8, 2, s=1)"),
+    ("relu as x\ngap\nrelu @x", "@x; relu"),
+    ("relu as x\nrelu as y\n[x, y]\nadd", "{ | @x | @y }"),
+    ("relu as x\nrelu as y\nmul(sigmoid(x), y)", "mul { | @x; sigmoid | @y }"),
+    ("relu as a\nrelu as b\noutput: a, b", "output a, b"),
+    ("relu as a\nrelu as b\nreturn a, b", "output a, b"),
     ("output conv3-8", "conv3-8"),
     # Declarations.
     ("block b(n) = conv3-n; relu\nb(8)", "block b(n) { conv3-n; relu }"),
@@ -121,6 +132,23 @@ def test_what_was_said_is_among_the_edits_in_the_words_of_the_language(
         build(Source("t.ns", text))
     edits = [edit.text for item in caught.value.diagnostics for edit in item.edits]
     assert f"`{meant}`" in edits if meant else not edits
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("input 3x8x8 as image", "input image: 3x8x8"),
+        ("input (batch, 3, 8, 8)", "input 3x8x8"),
+        ("input RGB 8x8", "input 3x8x8"),
+        ("image 3x8x8", "input 3x8x8"),
+        ("input: 3x8x8", "input 3x8x8"),
+        ("input [3, 8, 8]", "input 3x8x8"),
+    ],
+)
+def test_inputs_in_other_words(said: str, meant: str) -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", f"{said}\nconv3-8\n"))
+    assert f"`{meant}`" in [edit.text for edit in caught.value.diagnostics[0].edits]
 
 
 def test_an_edit_may_go_over_lines() -> None:
