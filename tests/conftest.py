@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.forked import Forks, forks
 
 from netspec.diagnostics.raised import NetspecError
@@ -15,6 +16,10 @@ from netspec.elaborate.build import build
 from netspec.graph.checked import Graph
 
 Built = Callable[..., Graph]
+
+# How long an example takes says how busy the machine is: before the first, Hypothesis reads all modules.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
