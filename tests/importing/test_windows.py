@@ -16,7 +16,7 @@ from support.watching import at_most, counting
 from torch import nn
 
 import netspec
-from netspec.importing.files.specialise import read_program
+from netspec.importing.files.opened import open_file
 from netspec.importing.imported import Imported, import_file
 from netspec.importing.recognise.recognising import recognised
 
@@ -230,7 +230,7 @@ def test_work_grows_with_the_number_of_layers(tmp_path: Path) -> None:
         for layer in module[1:]:
             layer.stem = nn.Conv2d(8, 8, 1)
         imported(module, IMAGE, tmp_path)
-        program = read_program(tmp_path / "net.onnx")
+        program = open_file(tmp_path / "net.onnx").program()
         with counting() as work:
             recognised(program, "net")
         calls.append(work.calls)
@@ -249,7 +249,7 @@ def test_an_einsum_of_constants_is_computed_within_bounds(tmp_path: Path) -> Non
         graph = helper.make_graph(nodes, "net", floats[:1], floats[1:], constants)
         versions = [helper.make_opsetid("", 17)]
         onnx.save(helper.make_model(graph, opset_imports=versions, ir_version=8), path)
-        return read_program(path)
+        return open_file(path).program()
 
     path = tmp_path / "net.onnx"
     found = program("i j, jk -> ik", (1, 3), (3, 4))

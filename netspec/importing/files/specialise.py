@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,9 @@ from netspec.importing.files.computing import computed
 from netspec.importing.files.counted import counted
 from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.looping import LOOPS, UNREAD, Loops, scanned
-from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
-from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
+from netspec.importing.files.reading import as_array, attributes_of, refused
 from netspec.importing.files.regions import REGIONS, regions_of
 from netspec.importing.files.runtime import LAID_OUT, OWN, UNOFFICIAL, taken_apart
 from netspec.importing.files.scoping import scopes_of
@@ -86,31 +84,19 @@ _INTEGERS = {TensorProto.INT64, TensorProto.INT32, TensorProto.INT16, TensorProt
 _INTEGERS |= {TensorProto.UINT8, TensorProto.BOOL}
 
 
-def read_program(path: Path, sizes: Mapping[str, int] | None = None, others: int = OPEN) -> Program:
-    """The file at `path` as a program; `sizes` are those of inputs' symbols, `others` where none is given.
+def specialised(
+    path: Path,
+    proto: ModelProto,
+    arrays: dict[str, Array],
+    sizes: Mapping[str, int],
+    others: int = OPEN,
+) -> Program:
+    """A flat model in single precision as a program; `arrays`, its constants, are added to.
 
-    Raises NetspecError for a file that cannot be read.
+    `sizes` are those of inputs' symbols, `others` where none is given. Raises NetspecError for a model that
+    cannot be read.
     """
-    proto, arrays = read_flat(path)
-    single = meant(path, proto, arrays)
-    if single is not None:
-        proto, arrays = single.model, dict(single.arrays)
-    program = _Specialising(path, proto, arrays, sizes or {}, others).program()
-    return replace(program, meant=single)
-
-
-def leaves_open(path: Path) -> list[list[str]]:
-    """The names of the sizes, other than that of samples, that a file leaves open, for each input."""
-    proto, arrays = read_flat(path)
-    return [
-        [
-            dim.dim_param or f"{item.name}.{axis}"
-            for axis, dim in enumerate(item.type.tensor_type.shape.dim)
-            if axis and not dim.HasField("dim_value")
-        ]
-        for item in proto.graph.input
-        if item.name not in arrays
-    ]
+    return _Specialising(path, proto, arrays, sizes, others).program()
 
 
 def program_of(proto: ModelProto) -> Program:
@@ -119,7 +105,7 @@ def program_of(proto: ModelProto) -> Program:
     arrays = {
         tensor.name: as_array(path, tensor, tensor.name) for tensor in proto.graph.initializer
     }
-    return _Specialising(path, proto, arrays, {}).program()
+    return specialised(path, proto, arrays, {})
 
 
 class _Specialising:
@@ -129,7 +115,7 @@ class _Specialising:
         proto: ModelProto,
         arrays: dict[str, Array],
         sizes: Mapping[str, int],
-        others: int = OPEN,
+        others: int,
     ) -> None:
         self.path, self.proto, self.sizes, self.others = path, proto, sizes, others
         self.tables = Tables(arrays)
