@@ -11,6 +11,7 @@ from onnx import NodeProto
 from netspec.importing.files.program import Array, Node
 
 Shape = tuple[int, ...]
+_MORE = "..."
 
 
 def as_products(
@@ -39,6 +40,17 @@ def bounded(node: NodeProto, constants: Mapping[str, Array], most: int) -> bool:
     return prod(dict(pair for term in pairs for pair in term).values()) <= most
 
 
+def _written_out(parts: Sequence[str], out: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+    """Terms with a letter for each axis that an ellipsis stands for, the last ones where it is of fewer."""
+    many = [rank - len(part.replace(_MORE, "")) for part, rank in zip(parts, ranks, strict=True)]
+    free = [chr(c) for c in range(0x100, 0x100 + max(many, default=0))]
+    terms = [
+        part.replace(_MORE, "".join(free[len(free) - max(count, 0) :]))
+        for part, count in zip(parts, many, strict=True)
+    ]
+    return terms, out.replace(_MORE, "".join(free))
+
+
 class _Product:
     def __init__(
         self,
@@ -51,10 +63,13 @@ class _Product:
 
     def nodes(self) -> list[Node] | None:
         """The nodes that compute it; None where it is something else than a product."""
-        terms = self._terms()
-        if terms is None or len(self.node.inputs) != 2:
+        inputs = self.node.inputs
+        if not all(name in self.shapes or name in self.constants for name in inputs):
             return None
-        (one, other, out), inputs = terms, self.node.inputs
+        terms = self._terms()
+        if terms is None:
+            return None
+        one, other, out = terms
         if inputs[0] in self.constants:
             one, other, inputs = other, one, inputs[::-1]
         many = [c for c in one if c in other and c in out]
@@ -63,9 +78,7 @@ class _Product:
         columns = [c for c in other if c not in one]
         if not summed or sorted(out) != sorted([*many, *rows, *columns]):
             return None
-        if not (rows and columns) or not all(
-            name in self.shapes or name in self.constants for name in inputs
-        ):
+        if not (rows and columns):
             return None
         size = dict(
             zip([*one, *other], [*self._shape(inputs[0]), *self._shape(inputs[1])], strict=True)
@@ -84,10 +97,16 @@ class _Product:
         text = "".join(str(self.node.get("equation", "")).split())
         sources, arrow, out = text.partition("->")
         parts = sources.split(",")
-        if len(parts) != 2 or "." in text:
+        if len(parts) != 2 or len(self.node.inputs) != 2:
             return None
         if not arrow:
-            out = "".join(sorted(c for c in sources if c != "," and sources.count(c) == 1))
+            known = "".join(sorted(c for c in sources if c.isalpha() and sources.count(c) == 1))
+            out = _MORE * (_MORE in sources) + known
+        if _MORE in sources:
+            ranks = [len(self._shape(name)) for name in self.node.inputs]
+            parts, out = _written_out(parts, out, ranks)
+        if "." in sources.replace(_MORE, "") or "." in out:
+            return None
         if any(len(set(part)) != len(part) for part in (*parts, out)):
             return None
         return parts[0], parts[1], out

@@ -73,8 +73,12 @@ _COMPUTED = frozenset(
     """.split()
 )
 # What ONNX Runtime's optimisers write in files of older opsets too: the first that has it.
-# Comparisons of older ones are functions there, of which nothing tells the sizes.
-_SINCE = {"LayerNormalization": 17, "GreaterOrEqual": 16, "LessOrEqual": 16}
+# Comparisons of older ones are functions there, of which nothing tells the sizes; norms of groups of
+# before 21 ONNX calls deprecated.
+_SINCE = {
+    **{"LayerNormalization": 17, "GroupNormalization": 21},
+    **{"GreaterOrEqual": 16, "LessOrEqual": 16},
+}
 # What reads sequences and states whose second axis is the batch.
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
 # What gives its input in evaluation.
@@ -365,7 +369,7 @@ class _Specialising:
         ):
             if proto.domain == OWN or proto.op_type in UNOFFICIAL:
                 return taken_apart(node, self.size_of, fresh)
-            return composed(node, self.size_of, self._is_truth, fresh)
+            return composed(node, self.size_of, self._is_truth, fresh, self.opset)
 
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)
