@@ -52,8 +52,8 @@ def _softmax(apart: Apart, opset: int) -> bool:
     axis = axis % len(shape) if shape else 0
     if not axis or prod(shape[axis + 1 :]) == 1:
         return False
-    flat = apart.add("Flatten", apart.input(0), axis=axis)
-    found = apart.add(apart.node.op_type, flat, axis=1)
+    flat = apart.add("Reshape", apart.input(0), apart.whole([0, *shape[1:axis], -1]))
+    found = apart.add(apart.node.op_type, flat, axis=axis)
     apart.add("Reshape", found, apart.whole([0, *shape[1:]]), to=apart.output(0))
     return True
 
@@ -98,15 +98,16 @@ def _pooled(apart: Apart, opset: int) -> bool:
 def _logarithm(apart: Apart, opset: int) -> bool:
     """The logarithm of a sum, of exponentials where it says so."""
     shape, axes = apart.shape(apart.input(0)), list(apart.given.get("axes", ()))
-    if shape is None or (apart.input(1) and opset >= 18):
-        return False
-    if apart.given.get("noop_with_empty_axes", 0) and not axes:
+    if shape is None or apart.given.get("noop_with_empty_axes", 0):
         return False
     name = apart.input(0)
     if apart.node.op_type == "ReduceLogSumExp":
         name = apart.add("Exp", name)
     keep = apart.given.get("keepdims", 1)
-    total = _reduced(apart, "ReduceSum", name, axes or list(range(len(shape))), opset, keep)
+    if apart.input(1):
+        total = apart.add("ReduceSum", name, apart.input(1), keepdims=keep)
+    else:
+        total = _reduced(apart, "ReduceSum", name, axes or list(range(len(shape))), opset, keep)
     apart.add("Log", total, to=apart.output(0))
     return True
 

@@ -191,7 +191,7 @@ class _Specialising:
     def _input(self, item: Any, index: int) -> Input:
         kind = item.type.tensor_type
         name = printable(item.name)
-        if kind.elem_type not in (TensorProto.FLOAT, TensorProto.BOOL, *_WHOLE):
+        if kind.elem_type not in (TensorProto.FLOAT, TensorProto.BOOL, TensorProto.UINT8, *_WHOLE):
             raise refused(self.path, f"the input {name} holds numbers of another type")
         if not item.type.HasField("tensor_type") or not kind.HasField("shape"):
             raise refused(self.path, f"the input {name} has no sizes")
@@ -215,7 +215,15 @@ class _Specialising:
             symbols[:2] = symbols[1::-1]
         integers = kind.elem_type in _INTEGERS
         regions = item.name in self.regions
-        return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second), regions)
+        return Input(
+            item.name,
+            tuple(sizes),
+            integers,
+            tuple(symbols),
+            int(second),
+            regions,
+            bytes=kind.elem_type == TensorProto.UINT8,
+        )
 
     def real(self, name: str) -> str:
         """What a tensor is that others are the same as."""
