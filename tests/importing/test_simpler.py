@@ -193,3 +193,53 @@ def test_images_of_bytes(shape: list[Any], tmp_path: Path) -> None:
     kinds = {"kind": TensorProto.UINT8, "out_kind": TensorProto.FLOAT}
     found = read(tmp_path, nodes, arrays, shape=shape, **kinds)
     assert words(found) == ["scaled", "transpose", "conv"]
+
+
+def box(*ranges: range) -> Array:
+    """The places of a part, as indices of each."""
+    return np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).astype(np.int64)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "said"),
+    [
+        ((range(2), range(4), range(6), range(6)), ["relu"]),
+        ((range(2), range(4), range(1, 6), range(1, 6)), ["relu", "slice", "concat"]),
+        ((range(2), range(1, 3)), ["relu", "slice", "concat"]),
+    ],
+)
+@pytest.mark.parametrize("opset", [11, 16])
+def test_values_put_in_the_place_of_a_part(
+    ranges: tuple[range, ...], said: list[str], opset: int, tmp_path: Path
+) -> None:
+    bounds = {
+        **{"starts": whole(*(part.start for part in ranges))},
+        **{"ends": whole(*(part.stop for part in ranges)), "axes": whole(*range(len(ranges)))},
+    }
+    nodes = [
+        node("Slice", ["x", *bounds], ["part"]),
+        node("Relu", ["part"], ["r"]),
+        node("ScatterND", ["x", "places", "r"], ["y"]),
+    ]
+    arrays = {**bounds, "places": box(*ranges)}
+    found = read(tmp_path, nodes, arrays, shape=[2, 4, 6, 6], opset=opset)
+    assert set(words(found)) >= set(said)
+    assert len(found.graph.outputs) == 1
+
+
+def test_values_put_elsewhere_or_added_are_refused(tmp_path: Path) -> None:
+    apart = box(range(2), range(0, 4, 2))
+    turned = box(range(2), range(2))[:, ::-1]
+    for places, more in (
+        (apart, {}),
+        (turned, {}),
+        (box(range(2), range(2)), {"reduction": "add"}),
+    ):
+        nodes = [
+            node("Slice", ["x", "start", "end", "axis"], ["part"]),
+            node("Relu", ["part"], ["r"]),
+            node("ScatterND", ["x", "places", "r"], ["y"], **more),
+        ]
+        arrays = {"start": whole(0), "end": whole(2), "axis": whole(1), "places": places}
+        with pytest.raises(NetspecError, match=r"NS802"):
+            read(tmp_path, nodes, arrays, shape=[2, 4, 6, 6], opset=16)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from onnx import NodeProto
 
+from netspec.importing.files.program import Array
 from netspec.importing.files.runtime import Apart, Shape
 from netspec.importing.files.simpler import SIMPLER
 
@@ -20,10 +21,11 @@ def composed(
     shape: Callable[[str], Shape | None],
     is_truth: Callable[[str], bool],
     fresh: Callable[[str], str],
+    known: Callable[[str], Array | None],
     opset: int,
 ) -> list[NodeProto] | None:
     """The nodes that one stands for; None where no rule says it. `is_truth` tells masks of truth values."""
-    apart = Apart(node, shape, fresh)
+    apart = Apart(node, shape, fresh, known)
     if node.op_type in SIMPLER:
         return apart.made if SIMPLER[node.op_type](apart, opset) else None
     if node.op_type == "Attention":

@@ -1,4 +1,4 @@
-"""ONNX's own operators that say more than a step does, as simpler ones: products with factors, other norms.
+"""ONNX's own operators that say more than a step does, as simpler ones: products with factors, norms.
 
 What a rule says nothing of, it leaves: most products have no factors.
 """
@@ -14,6 +14,8 @@ from netspec.importing.files.runtime import Apart
 
 # The first opset in which the axes of a reduction are an input.
 _AXES_GIVEN = {"ReduceSum": 13, "ReduceL1": 18, "ReduceL2": 18}
+# The first opset in which the bounds of a slice are inputs.
+_BOUNDS_GIVEN = 10
 # What norms are at least that something is divided by, and what is added to variances.
 _LEAST, _ADDED = 1e-12, 1e-9
 
@@ -125,6 +127,47 @@ def _grouped(apart: Apart, opset: int) -> bool:
     return True
 
 
+def _put(apart: Apart, opset: int) -> bool:
+    """Values put in the place of a part of a tensor, as `x[:, 1:] = y` is written: joined to what is around.
+
+    The places are a range along each of the first axes.
+    """
+    shape, places = apart.shape(apart.input(0)), apart.known(apart.input(1))
+    if shape is None or places is None or apart.text("reduction", "none") != "none":
+        return False
+    count = places.shape[-1] if places.ndim else 0
+    if not 0 < count <= len(shape) or places.ndim != count + 1 or not places.size:
+        return False
+    first = places.reshape(-1, count)[0]
+    row = np.indices(places.shape[:-1]).reshape(count, -1).T + first
+    if first.min() < 0 or not np.array_equal(places.reshape(-1, count), row):
+        return False
+    ends = [int(start) + many for start, many in zip(first, places.shape, strict=False)]
+    if any(end > size for end, size in zip(ends, shape, strict=False)):
+        return False
+    found, around = apart.input(0), []
+    for axis, (start, end, size) in enumerate(zip(first.tolist(), ends, shape, strict=False)):
+        if (start, end) != (0, size):
+            before = _range(apart, found, axis, 0, start, opset)
+            after = _range(apart, found, axis, end, size, opset)
+            found = _range(apart, found, axis, start, end, opset)
+            around.append((axis, before, after))
+    found = apart.input(2)
+    for axis, before, after in reversed(around):
+        found = apart.add("Concat", *filter(None, (before, found, after)), axis=axis)
+    apart.end(found)
+    return True
+
+
+def _range(apart: Apart, name: str, axis: int, start: int, end: int, opset: int) -> str:
+    """A part of a tensor along an axis; empty for none of it."""
+    if start == end:
+        return ""
+    if opset < _BOUNDS_GIVEN:
+        return apart.add("Slice", name, axes=[axis], starts=[start], ends=[end])
+    return apart.add("Slice", name, *(apart.whole([value]) for value in (start, end, axis)))
+
+
 SIMPLER: dict[str, Callable[[Apart, int], bool]] = {
     "Gemm": _gemm,
     "Softmax": _softmax,
@@ -136,4 +179,5 @@ SIMPLER: dict[str, Callable[[Apart, int], bool]] = {
     "ReduceLogSum": _logarithm,
     "ReduceLogSumExp": _logarithm,
     "GroupNormalization": _grouped,
+    "ScatterND": _put,
 }

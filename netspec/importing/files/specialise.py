@@ -377,7 +377,8 @@ class _Specialising:
         ):
             if proto.domain == OWN or proto.op_type in UNOFFICIAL:
                 return taken_apart(node, self.size_of, fresh)
-            return composed(node, self.size_of, self._is_truth, fresh, self.opset)
+            known = self.constants.get
+            return composed(node, self.size_of, self._is_truth, fresh, known, self.opset)
 
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)
