@@ -91,7 +91,7 @@ def _pooled(apart: Apart, opset: int) -> bool:
         apart.shape(apart.input(0)),
         {1: "ReduceL1", 2: "ReduceL2"}.get(apart.given.get("p", 2)),
     )
-    if shape is None or op is None:
+    if shape is None or len(shape) < 3 or op is None:
         return False
     apart.end(_reduced(apart, op, apart.input(0), list(range(2, len(shape))), opset))
     return True
@@ -118,7 +118,7 @@ def _grouped(apart: Apart, opset: int) -> bool:
     """A norm whose weights are one for each group, as before opset 21."""
     shape, groups = apart.shape(apart.input(0)), apart.given.get("num_groups", 0)
     given = apart.shape(apart.input(1))
-    if opset >= 21 or shape is None or given != (groups,) or groups == shape[1]:
+    if opset >= 21 or shape is None or len(shape) < 2 or given != (groups,) or groups == shape[1]:
         return False
     rows = apart.whole([channel * groups // shape[1] for channel in range(shape[1])])
     own = [apart.add("Gather", apart.input(i), rows, axis=0) for i in (1, 2)]
