@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from netspec.draw.structure.choosing import telling
 from netspec.draw.structure.elements import Step
-from netspec.draw.structure.labels import data_inputs
+from netspec.draw.structure.labels import data_inputs, is_given
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
 from netspec.ops.declare.source import Input
@@ -26,21 +26,9 @@ class Naming:
 def name_of(step: Step) -> str:
     """The name that was given to a step, or nothing: `conv1` is none."""
     for node in reversed(step.nodes):
-        if _is_given(node):
+        if is_given(node):
             return node.name
     return ""
-
-
-def _is_given(node: Node) -> bool:
-    if isinstance(node.op, Input) or not node.name:
-        return False
-    words = (node.op.spelling, *node.op.aliases)
-    ending = node.name.rpartition("_")[2] if node.name.rpartition("_")[0] else node.name
-    return not any(
-        word.rstrip("0123456789") == part.rstrip("0123456789")
-        for word in words
-        for part in (node.name, ending)
-    )
 
 
 @lru_cache(maxsize=16)
@@ -60,7 +48,7 @@ def naming(graph: Graph) -> Naming:
             continue
         ported = _ported(graph, node)
         given = [
-            source for source in dict.fromkeys(far) if _is_given(source) and source not in ported
+            source for source in dict.fromkeys(far) if is_given(source) and source not in ported
         ]
         named.update({source: source.name for source in given})
         if given:
