@@ -490,6 +490,14 @@ def test_bubbles_of_small_nets_differ_and_the_key_has_their_sizes() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["600", "6 k", "20 k"]
 
 
+def test_operations_are_counted_in_what_the_most_take() -> None:
+    for name, word in (("lecun1989", "thousands"), ("mobilenet_v2", "millions"), ("vgg16", "bill")):
+        axis = bubble([shipped(name)]).axes[0]
+        assert f"multiply-adds, {word}" in axis.get_xlabel()
+        low, high = axis.get_xlim()
+        assert 0.5 < high < 2000, (low, high)
+
+
 def test_few_years_are_told_beside_many_colours() -> None:
     nets = [stating(f"n{year}", year, error(20)) for year in (1989, 2001, 2024)]
     figure = bubble(nets)
@@ -512,6 +520,12 @@ def test_long_names_take_no_height_from_bars_and_line() -> None:
             label = axis.yaxis.label.get_window_extent()
             assert 0 <= label.y0 < label.y1 <= figure.texts[1].get_window_extent().y0
     assert heights[1] > 0.8 * heights[0]
+
+
+def test_a_long_name_alone_is_not_turned() -> None:
+    figure = depth([stating("a_name_of_a_net_that_says_its_options_", 2012, error(20))])
+    assert figure.axes[0].get_xticklabels()[0].get_rotation() == 0
+    assert [*chart_faults(figure)] == []
 
 
 def test_lines_cross_where_each_has_the_other_on_both_sides() -> None:

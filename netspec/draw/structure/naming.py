@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from netspec.draw.structure.choosing import telling
-from netspec.draw.structure.elements import Step
+from netspec.draw.structure.elements import Block, Step
 from netspec.draw.structure.labels import data_inputs, is_given
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
@@ -29,6 +29,22 @@ def name_of(step: Step) -> str:
         if is_given(node):
             return node.name
     return ""
+
+
+def called(graph: Graph, block: Block) -> str:
+    """What a block is called: its name, without its number where no second stands beside it."""
+    alone = not block.is_named and len(_beside(graph)[block.call.parent, block.call.block]) == 1
+    return block.call.block if alone else block.name
+
+
+@lru_cache(maxsize=16)
+def _beside(graph: Graph) -> dict[tuple[Call | None, str], set[Call]]:
+    """The calls of one block that stand beside each other, by what they stand in."""
+    found: dict[tuple[Call | None, str], set[Call]] = {}
+    for node in graph.nodes:
+        for call in node.call.ancestors() if node.call else ():
+            found.setdefault((call.parent, call.block), set()).add(call)
+    return found
 
 
 @lru_cache(maxsize=16)

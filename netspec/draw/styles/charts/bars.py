@@ -14,7 +14,7 @@ from netspec.diagnostics.raised import NetspecError
 from netspec.draw.structure.labels import human
 from netspec.draw.structure.reading import flat_steps
 from netspec.draw.styles.assumed import is_counted, uncounted
-from netspec.draw.styles.charts.frame import CHARACTERS, PAIR, captioned
+from netspec.draw.styles.charts.frame import CHARACTERS, PAIR, captioned, unit_of
 from netspec.draw.view import View
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
@@ -25,7 +25,6 @@ _READABLE, _MOST = 48, 200
 _CHARACTERS = 13
 # Inches that the scales at the side take.
 _SCALE = 0.7
-_UNITS = ((1e9, "G", "billions"), (1e6, "M", "millions"), (1e3, "k", "thousands"), (1.0, "", ""))
 
 
 @record
@@ -143,7 +142,7 @@ def _panel(
     axis: Any, graphs: Sequence[Graph], nets: list[list[Bar]], title: str, part: str
 ) -> None:
     highest = max(getattr(bar, part) for net in nets for bar in net)
-    scale, letter, word = next(unit for unit in _UNITS if highest >= unit[0] or unit[0] == 1)
+    scale, letter, word = unit_of(highest)
     axis.set_ylabel(f"{title}, {letter}B" if part == "memory" else f"{title}, {word}".rstrip(", "))
     for sign, graph, net, colour in zip((1, -1), graphs, nets, PAIR, strict=False):
         values = [sign * getattr(bar, part) / scale for bar in net]

@@ -18,7 +18,7 @@ from netspec.analysis.published import Protocol, comparable
 from netspec.draw.structure.labels import human
 from netspec.draw.styles.assumed import is_counted, uncounted
 from netspec.draw.styles.charts.callouts import annotate
-from netspec.draw.styles.charts.frame import captioned, small_print
+from netspec.draw.styles.charts.frame import captioned, small_print, unit_of
 from netspec.graph.checked import Graph
 
 # Square points that the largest net takes; the smallest bubble can still be seen.
@@ -53,9 +53,13 @@ def bubble(graphs: Sequence[Graph]) -> Figure:
     counts = [c.params + c.params_frozen for c in map(costs, shown)]
     scale = _LARGEST / max(*counts, 1)
     areas = np.array([max(_SMALLEST, scale * count) for count in counts])
-    xs = [float(costs(graph).macs) / 1e9 for graph in shown]  # type: ignore[arg-type]
+    macs = [float(costs(graph).macs) for graph in shown]  # type: ignore[arg-type]
+    unit, _, word = unit_of(max(macs))
+    xs = [count / unit for count in macs]
     ys = [100 - item.value("top1") for _, item in nets]  # type: ignore[operator]
     _axes(axis, xs, ys)
+    counted = f"multiply-adds, {word}".rstrip(", ")
+    axis.set_xlabel(f"{counted}, for one sample (logarithmic)")
     _bubbles(figure, axis, [_year(graph) for graph in shown], (xs, ys), areas)
     _key(axis, max(*counts, 1), scale)
     figure.draw_without_rendering()
@@ -80,7 +84,6 @@ def _axes(axis: Any, xs: list[float], ys: list[float]) -> None:
     axis.xaxis.set_major_locator(FixedLocator(_decades(*axis.get_xlim())))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_xlabel("multiply-adds, billions, for one sample (logarithmic)")
     axis.set_yscale("function", functions=(_stretched, _accuracy))
     low, high = _stretched(np.array([min(ys), max(ys)]))
     pad = 0.08 * (high - low) + 0.05

@@ -16,7 +16,9 @@ from netspec.draw.styles.charts.frame import CHARACTERS, PAIR, captioned, small_
 from netspec.graph.checked import Graph
 
 _UPRIGHT = 12
-# Inches of a bar with its name below, at most.
+# Inches of a figure, at least, and what the scales at its sides take.
+_LEAST, _SCALES = 7.5, 1.8
+# Inches of a bar with its name below, at most, where there are so many.
 _WIDEST = 1.7
 # Inches of the chart with names of two lines, or turned names of one inch.
 _HIGH = 4.6
@@ -34,9 +36,9 @@ def depth(graphs: Sequence[Graph], challenge: str = "") -> Figure:
     names = [_label(item) for item in shown]
     wide = max(len(line) for name in names for line in name.split("\n")) / CHARACTERS + 0.1
     # Names that would meet beside each other are turned too.
-    many = len(shown) > _UPRIGHT or wide > _WIDEST
+    many = len(shown) > _UPRIGHT or wide > max(_WIDEST, (_LEAST - _SCALES) / len(shown))
     step = 0.3 if many else max(1.15, wide)
-    width = max(7.5, 1.8 + step * len(shown))
+    width = max(_LEAST, _SCALES + step * len(shown))
     below = small_print(
         ((_caller(item), _source(item)) for item in shown),
         () if challenge else graphs,

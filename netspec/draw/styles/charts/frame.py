@@ -16,7 +16,13 @@ PAIR = ("#0072b2", "#d55e00")
 # Inches that a line of 8 points takes, and characters of it to an inch; and of 10 points.
 _LINE, CHARACTERS = 0.155, 15.5
 _CAPTION_LINE, _CAPTION_CHARACTERS = 0.2, 12.0
+_UNITS = ((1e9, "G", "billions"), (1e6, "M", "millions"), (1e3, "k", "thousands"), (1.0, "", ""))
 _MOST_LINES, _MOST_SOURCES = 2, 3
+
+
+def unit_of(highest: float) -> tuple[float, str, str]:
+    """What an axis up to this number counts in: how many that is, its letter and its word."""
+    return next(unit for unit in _UNITS if highest >= unit[0] or unit[0] == 1)
 
 
 def captioned(width: float, height: float, below: str, caption: str = "") -> Figure:
