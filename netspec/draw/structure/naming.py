@@ -33,18 +33,24 @@ def name_of(step: Step) -> str:
 
 def called(graph: Graph, block: Block) -> str:
     """What a block is called: its name, without its number where no second stands beside it."""
-    alone = not block.is_named and len(_beside(graph)[block.call.parent, block.call.block]) == 1
+    alone = not block.is_named and len(_beside(graph)[_place(block.call)]) == 1
     return block.call.block if alone else block.name
 
 
 @lru_cache(maxsize=16)
 def _beside(graph: Graph) -> dict[tuple[Call | None, str], set[Call]]:
-    """The calls of one block that stand beside each other, by what they stand in."""
+    """The calls of one block that stand beside each other in a path, by where that is."""
     found: dict[tuple[Call | None, str], set[Call]] = {}
     for node in graph.nodes:
         for call in node.call.ancestors() if node.call else ():
-            found.setdefault((call.parent, call.block), set()).add(call)
+            if call.component:
+                found.setdefault(_place(call), set()).add(call)
     return found
+
+
+def _place(call: Call) -> tuple[Call | None, str]:
+    around = call.parent.ancestors() if call.parent else ()
+    return next((outer for outer in around if outer.component), None), call.block
 
 
 @lru_cache(maxsize=16)
