@@ -454,6 +454,19 @@ def test_a_number_is_said_where_there_is_a_second_block_of_the_name(
         assert shown("twice; lrn(5); mlp(24)") == ["mlp1", "mlp2"]
 
 
+def test_an_output_on_the_way_stands_beside_what_gives_it(net: Callable[..., Graph]) -> None:
+    steps = "conv3-8(pad=same) as codes; maxpool2; conv3-8(pad=same) x2; lrn(5) as sound"
+    picture = fold(net(f"{steps}\noutput codes, sound", input="3x8x8"))
+    assert [*read_picture(picture).faults()] == []
+    (mark,) = (area for area in read_picture(picture).labels if area.name == "output")
+    pool = next(area for area in read_picture(picture).labels if "max pool" in area.name)
+    conv = next(area for area in read_picture(picture).labels if "conv" in area.name)
+    assert mark.top < pool.top
+    assert mark.left > conv.right
+    # What follows is drawn as the net, with its shapes, and not as a branch.
+    assert sum(word.startswith("8×4×4") for word in words(picture)) >= 2
+
+
 def test_nets_side_by_side_fit_one_screen_where_closed_blocks_let_them() -> None:
     def size(*names: str) -> tuple[float, float]:
         view = read_picture(str(draw([shipped(name) for name in names]))).view

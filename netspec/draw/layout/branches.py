@@ -25,7 +25,7 @@ FORK = 15.0
 def joined(branches: list[Piece | None], parallel: Parallel, view: View) -> Piece:
     """The branches, None for each that is empty, joined in a circle, in a bar or not at all."""
     if not parallel.closes:
-        branches = [branch or _output(view) for branch in branches]
+        branches = [branch or output(view) for branch in branches]
     join = parallel.join
     entered = [parallel.opens and not begins(b) for b in parallel.branches]
     real = [b for b in branches if b is not None]
@@ -34,7 +34,7 @@ def joined(branches: list[Piece | None], parallel: Parallel, view: View) -> Piec
     return _in_bar(branches, entered, parallel, view)
 
 
-def _output(view: View) -> Piece:
+def output(view: View) -> Piece:
     """The end of a branch that does nothing: what flows in is an output of the net."""
     w = width_of("output", "note") + 14
 

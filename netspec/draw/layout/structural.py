@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from netspec.draw.layout.abreast import folded_over
 from netspec.draw.layout.arcs import chain_with_arcs
-from netspec.draw.layout.branches import joined
+from netspec.draw.layout.branches import joined, output
 from netspec.draw.layout.dense import dense_piece, growth
 from netspec.draw.layout.lattice.drawn import lattice
 from netspec.draw.layout.layered import layered
@@ -223,6 +223,7 @@ class Layout:
 
         From the end of a `whole` net nothing flows on.
         """
+        series, left = run_on(series) if whole else (series, -1)
         items = [
             ended(item) if whole and item is series.items[-1] else item for item in series.items
         ]
@@ -237,6 +238,8 @@ class Layout:
                 spread(each[at], host), self.head(block, host), boxed=boxed, last=last
             )
             shown[at] |= self.maps(block)
+        if left >= 0:
+            each[left] = beside(each[left], output(self.view), look="")
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1:
                 each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
@@ -322,7 +325,7 @@ class Layout:
     def width(self, series: Series) -> float:
         """How wide the boxes of the net's own level are: as wide as its widest layer needs."""
         widths = [150.0]
-        for item in series.items:
+        for item in run_on(series)[0].items:
             if isinstance(item, Step):
                 widths.append(row_width(item, self.view))
             elif isinstance(item, Repeat) and isinstance(item.element, Step):
@@ -490,6 +493,25 @@ class Layout:
         """Branches side by side, joined in a circle or in a bar."""
         branches = [self.series(b) if b.items else None for b in parallel.branches]
         return joined(branches, parallel, self.view)
+
+
+def run_on(series: Series) -> tuple[Series, int]:
+    """A net that gives an output on its way as one chain, and which of its items gives that; -1 for none."""
+    *before, last = series.items or (None,)
+    if not isinstance(last, Parallel) or not last.opens or last.closes or not before:
+        return series, -1
+    on = [branch for branch in last.branches if branch.items]
+    boxed = isinstance(before[-1], Step | Block)
+    if len(on) != 1 or len(last.branches) != 2 or not boxed or gives(before[-1]) != 1:
+        return series, -1
+    (rest,), count = on, len(before)
+    chain = replace(
+        series,
+        items=(*before, *rest.items),
+        arcs=(*series.arcs, *((count + a, count + b) for a, b in rest.arcs)),
+        asides=(*series.asides, *((count + at, block) for at, block in rest.asides)),
+    )
+    return chain, count - 1
 
 
 def ended(element: Element) -> Element:
