@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import field
 from typing import Any
 
+from netspec.diagnostics.messages.names import UnknownLayer
 from netspec.diagnostics.records import Diagnostic, Label, Problem
 from netspec.diagnostics.render import COUNTED, render
 from netspec.foundation.records import record
@@ -53,21 +55,73 @@ def _rebuild(diagnostics: tuple[Diagnostic, ...], status: int, more: int) -> Net
     return NetspecError(diagnostics, status=status, more=more)
 
 
+@record(frozen=False)
+class Known:
+    """Mistakes that a text has, each its code and its line: what another text may have of them.
+
+    One in a line that was not changed is the same, though another mistake than before may hide it. In such
+    `lines`, words of no layer may have been hidden by a mistake in the grammar, and what was `said` of a line
+    that is mended now was not said at every place.
+    """
+
+    left: list[tuple[str, str]]
+    lines: Counter[str] = field(default_factory=Counter)
+    said: Diagnostic | None = None
+
+    @classmethod
+    def of(
+        cls, diagnostics: Iterable[Diagnostic], text: str, said: Diagnostic | None = None
+    ) -> Known:
+        """The mistakes that were found in a text."""
+        return cls([_mistake(item) for item in diagnostics], _lines(text), said)
+
+    def again(self) -> Known:
+        """The same, none of them met yet."""
+        return Known(list(self.left), self.lines, self.said)
+
+    def meet(self, diagnostic: Diagnostic) -> bool:
+        """Takes a mistake off those that are known; whether it is one."""
+        code, line = _mistake(diagnostic)
+        now = _lines(diagnostic.span.source.text if diagnostic.span else "")
+        if line in self.lines:
+            same = [known for known in self.left if known[1] == line]
+        else:  # one of those of a line that was changed
+            same = [known for known in self.left if known[0] == code and known[1] not in now]
+        if same:
+            self.left.remove(min(same, key=lambda known: known[0] != code))
+            return True
+        if self.said is None or line not in self.lines:
+            return False
+        own = _mistake(self.said)[1]
+        if line == own and now[own] == self.lines[own]:
+            return False
+        hidden = isinstance(diagnostic.problem, UnknownLayer) and self.said.code < "NS2"
+        return hidden or diagnostic.problem == self.said.problem
+
+
+def _lines(text: str) -> Counter[str]:
+    return Counter(line.strip() for line in text.split("\n"))
+
+
+def _mistake(diagnostic: Diagnostic) -> tuple[str, str]:
+    span = diagnostic.span
+    return diagnostic.code, span.source.line(span.line).strip() if span else ""
+
+
 @record(frozen=False, slots=False)
 class Collector:
     """Diagnostics gathered over one run: each place and problem once, at most `limit` kept.
 
-    `allowed` is how many errors of each code a run may meet that only asks whether there are others: at the
-    first beyond them it ends. None where all are wanted.
+    `allowed` are the errors that a run may meet that only asks whether there are others: at the first beyond
+    them it ends. None where all are wanted.
     """
 
     limit: int = 20
-    allowed: Counter[str] | None = None
+    allowed: Known | None = None
     kept: list[Diagnostic] = field(default_factory=list)
     total: int = 0
     _seen: set[tuple[str, str, int]] = field(default_factory=set)
     _places: set[tuple[str, int]] = field(default_factory=set)
-    _met: Counter[str] = field(default_factory=Counter)
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Keeps a diagnostic, once for each place and code; beyond the limit errors are counted only.
@@ -79,10 +133,9 @@ class Collector:
         if self.count(diagnostic.code, name, start, diagnostic.warning) and not self.full:
             self.kept.append(diagnostic)
             self._places.add((name, start))
-            if self.allowed is not None and not diagnostic.warning:
-                self._met[diagnostic.code] += 1
-                if self._met[diagnostic.code] > self.allowed[diagnostic.code]:
-                    self.raise_errors()
+            known = self.allowed is None or diagnostic.warning or self.allowed.meet(diagnostic)
+            if not known:
+                self.raise_errors()
 
     def count(self, code: str, name: str, start: int, warning: bool = False) -> bool:
         """Counts a problem of the source `name`; whether it is new. Where `full`, that is all `add` does.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 # Layers as other libraries call them, in lower case without `_` and `2d`.
 _LAYERS = {
@@ -63,6 +64,7 @@ _LAYERS = {
     "pixelshuffle": "pixel_shuffle",
     "pixelunshuffle": "pixel_unshuffle",
     "resize": "upsample",
+    "se": "squeeze_excite",
     "selayer": "squeeze_excite",
     "semodule": "squeeze_excite",
     "seblock": "squeeze_excite",
@@ -78,6 +80,7 @@ _LAYERS = {
     "swiglu": "gated",
     "transposedconv": "deconv",
     "unsqueeze": "reshape",
+    "up": "upsample",
     "upsampling": "upsample",
     "view": "reshape",
     "zeropad": "pad",
@@ -98,7 +101,10 @@ _UNSPELT = {
     "class": "a net is a file of steps: `net name`, `input 3x224x224`, then `conv3-64`",
     "elif": "write `else if`",
     "foreach": "`for i in 1..3 { ... }` counts",
-    "fork": "braces alone fork: `{ | a | b }`",
+    **dict.fromkeys(
+        ("branch", "branches", "fork", "parallel", "paths", "towers"),
+        "braces alone fork: `{ | a | b }`",
+    ),
     "glu": "of halves: `split(2); { | identity | sigmoid }; mul`; with layers of its own: `gated`",
     "input": "what flows in is said by `input 3x224x224`, channels first",
     **dict.fromkeys(
@@ -128,8 +134,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("bias_term", "use_bias"), ("bias",)),
     **dict.fromkeys(("block_size", "scale_factor", "upscale_factor"), ("factor",)),
     **dict.fromkeys(("d", "dilation_rate"), ("dilation",)),
-    **dict.fromkeys(("features", "filters", "hidden_size", "num_output"), ("width",)),
-    **dict.fromkeys(("embedding_dim", "out_channels", "out_features", "units"), ("width",)),
+    **dict.fromkeys(("features", "filters", "hidden_size", "num_output"), ("width", "n")),
+    **dict.fromkeys(("embedding_dim", "out_channels", "out_features", "units"), ("width", "n")),
     **dict.fromkeys(("g", "group", "num_groups"), ("groups",)),
     **dict.fromkeys(("head", "n_heads", "nhead", "num_heads"), ("heads",)),
     **dict.fromkeys(("k", "kernel_size", "ksize", "pool_size", "window_shape"), ("kernel",)),
@@ -147,6 +153,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "padding": ("pad", "amount"),
     "padding_mode": ("pad_mode",),
     "size": ("kernel", "factor"),
+    "stride": ("s",),
 }
 # Arguments of other libraries that say what flows in.
 IMPLIED = {
@@ -274,5 +281,6 @@ def unspelt(word: str) -> str:
     return _UNSPELT.get(_plain(word), "")
 
 
+@lru_cache(maxsize=1024)
 def _plain(word: str) -> str:
     return re.sub("[123]d|_", "", word.lower())

@@ -5,11 +5,10 @@ Everything is absolute; a group says which place of the spec its members came fr
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Union
 
 from netspec.diagnostics.source import Span
-from netspec.foundation.records import record
+from netspec.foundation.records import changed, record
 from netspec.graph.checked import Node
 
 SIZES = {"title": 18.0, "head": 12.0, "label": 11.0, "note": 10.7}
@@ -107,7 +106,7 @@ def moved(item: Item, dx: float, dy: float) -> Item:
     """The item, further to the right by `dx` points and further down by `dy`."""
     match item:
         case Wire() | Polygon():
-            return replace(item, points=tuple((x + dx, y + dy) for x, y in item.points))
+            return changed(item, points=tuple((x + dx, y + dy) for x, y in item.points))
         case Group():
-            return replace(item, members=tuple(moved(m, dx, dy) for m in item.members))
-    return replace(item, x=item.x + dx, y=item.y + dy)
+            return changed(item, members=tuple(moved(m, dx, dy) for m in item.members))
+    return changed(item, x=item.x + dx, y=item.y + dy)

@@ -52,13 +52,16 @@ _OF_KERAS: dict[str, dict[str, str]] = {"upsample": {"size": "factor"}}
 # Arguments that are left out, beside those that a message says so of: they have one answer here.
 _LEFT_OUT = frozenset({"in", "return_sequences"}) | IMPLIED.keys()
 _AT = re.compile(r"[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?")
+_USUAL = {"kernel": "3"}
 _KERNELS = frozenset({"1", "3", "5", "7", "9", "11"})
-_VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
+VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
 # A name of a tensor, and the word of a call, with the shorthand that may stand in it.
 _NAME = re.compile(r"\s*(?:self\.)?([A-Za-z_]\w*)\s*\Z")
 _CALLED = re.compile(r"\s*(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:-\w+)?(?:/\w+)?\s*(?=\()")
 # A step in our own shorthand.
 _OWN = re.compile(r"([a-z_]+)\w*(?:-\w+)?(?:/\w+)?(?:\([^()]*\))?\Z")
+# What flows in, in numbers: `16 * 5 * 5`.
+_COMPUTED = re.compile(r"[-+*/()\d\s]+")
 _DEEPEST = 8
 _MOST = 8
 
@@ -97,11 +100,15 @@ def translated(step: str) -> Iterator[str]:
         if said is not None and not known.keys() & said.keys():
             meant.append({**known, **said})
     needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
+    if word != kind:  # figures leave out a kernel that is the usual one
+        meant = [
+            {**_USUAL, **said} if needed - said.keys() == _USUAL.keys() else said for said in meant
+        ]
     meant = [said for said in meant if needed <= said.keys()]
     # Of two orders the one that gives a kernel which nets have.
     usual = [said for said in meant if square(said.get("kernel", "3")) in _KERNELS]
     for said in usual or meant:
-        yield _written(kind, said)
+        yield written(kind, said)
 
 
 def chained(expression: str) -> Iterator[tuple[str, str]]:
@@ -113,13 +120,15 @@ def chained(expression: str) -> Iterator[tuple[str, str]]:
     if found is None or not found[1]:
         return
     source, calls = found
-    for chosen in islice(product(*map(_ways, calls)), _MOST):
+    for chosen in islice(product(*map(ways, calls)), _MOST):
         yield source, "; ".join(chosen)
 
 
-def _ways(call: str) -> list[str]:
+def ways(call: str) -> list[str]:
     """What a step may have been meant as: itself, where no library's word is in it, and translations."""
     own = _OWN.match(call)
+    if own and own[1] in REGISTRY and REGISTRY[own[1]].joins:
+        return []  # what it joins stands in braces
     kept = [call] if own and not layer(own[1], ()) else []
     return list(dict.fromkeys((*kept, *translated(call))))
 
@@ -179,7 +188,7 @@ def _said(
     for i, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if not equals:
-            if i >= len(order) or (order[i] == "in" and not argument.lstrip("-").isdigit()):
+            if i >= len(order) or (order[i] == "in" and not _COMPUTED.fullmatch(argument)):
                 return None
             ours, value = order[i], argument
         else:
@@ -205,25 +214,28 @@ def _value(value: str, name: str) -> str:
     value = value.strip("\"'")
     if name in ("act", "norm"):
         word = value.rpartition(".")[2].removesuffix("()")
-        return layer(word, REGISTRY) or _VALUES.get(word, word)
+        return layer(word, REGISTRY) or VALUES.get(word, word)
     if name in ("factor", "size", "amount"):
         value = square(value)
-    return _VALUES.get(value, value.lower() if value.isalpha() else value)
+    return VALUES.get(value, value.lower() if value.isalpha() else value)
 
 
-def _written(kind: str, said: Mapping[str, str]) -> str:
+def written(kind: str, said: Mapping[str, str]) -> str:
+    """A step of a layer and its arguments by name, with the shorthand of what has one."""
+    params = REGISTRY[kind].params
     rest = dict(said)
     kernel = square(rest.pop("kernel", ""))
     width, stride = rest.pop("width", ""), square(rest.pop("stride", ""))
     if rest.get("pad") in ("valid", "0"):
         del rest["pad"]
     step = kind + kernel + (f"-{_short(width)}" if width else "")
-    if stride and stride != "1" and not (kind.endswith("pool") and stride == kernel):
+    usual = str(params["stride"].default or kernel) if stride else ""
+    if stride != usual:
         step += f"/{stride}"
-    first = next(iter(REGISTRY[kind].params), "")
-    if [*rest] == [first] and first != "eps":
-        return f"{step}({rest[first]})"
-    arguments = ", ".join(f"{name}={value}" for name, value in rest.items())
+    first = next(iter(REGISTRY[kind].order), "")
+    in_order = [rest.pop(first)] if first in rest else []
+    named = (f"{name}={rest[name]}" for name in params if name in rest)
+    arguments = ", ".join((*in_order, *named))
     return f"{step}({arguments})" if arguments else step
 
 

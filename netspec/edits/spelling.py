@@ -22,6 +22,8 @@ _LAST = re.compile(r"(?:\w+|[^\w\s])\Z")
 _FIRST = re.compile(r"\w+|[^\w\s]")
 
 
+# What is behind the only value of a call.
+_ALONE = re.compile(r"\s*\)")
 _ANOTHER = re.compile(r"[ \t]*[)\]}]")
 
 
@@ -43,12 +45,21 @@ def _nearest(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     start = item.span.start + offset
     digits = re.search(r"\d+(?:x\d+)*\Z", name)
     for near in _QUOTED.findall(rest.partition("?")[0]):
+        if near.endswith(".C") and _ALONE.match(text, start + len(name)):
+            continue  # a tensor by itself is what a step reads, not a number
         bare = near.lstrip("@") if item.span.text.startswith("@") else near
         if bare.startswith("@") and text[start - 1 : start] in ("-", "/"):
             bare = f"({bare})"
         yield start, start + len(name), bare
         if digits and not bare[-1].isdigit():
             yield start, start + len(name), bare + digits.group()
+
+
+def _imported(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
+    """A shipped net by its name, with the line that makes it a layer."""
+    if asked := re.search(r"`(import \w+)`", problem.advice):
+        yield 0, 0, f"{asked[1]}\n"
+    yield from _nearest(problem, item, text)
 
 
 def _chosen(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
@@ -242,7 +253,7 @@ SPELLINGS = {
     names.NotInFile: _nearest,
     names.UnknownArgument: _nearest,
     names.UnknownImport: _nearest,
-    names.UnknownLayer: _nearest,
+    names.UnknownLayer: _imported,
     names.UnknownMetadata: _nearest,
     names.UnknownName: _nearest,
     names.UnknownReference: _nearest,

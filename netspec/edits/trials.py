@@ -6,23 +6,22 @@ diagnostics, few candidates, small nets.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, islice, pairwise
+from itertools import chain, islice, pairwise, product
 from typing import Any
 
 from netspec.diagnostics.messages import names, syntax
-from netspec.diagnostics.messages.shapes import KernelTooLarge, ShapesDiffer
-from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.messages.shapes import KernelTooLarge, ShapesDiffer, WrongPartner
+from netspec.diagnostics.raised import Known, NetspecError
 from netspec.diagnostics.records import Diagnostic, Edit, Problem
 from netspec.diagnostics.source import Change, Source, Span
 from netspec.edits.sizes import SIZES
 from netspec.edits.slips import slips
 from netspec.edits.spelling import SPELLINGS
 
-# Builds a text; the codes are those of errors that it may have: at another it may end.
-Build = Callable[[Source, Counter[str] | None], Any]
+# Builds a text; those of its mistakes are known that it may have: at another it may end.
+Build = Callable[[Source, Known | None], Any]
 Propose = Callable[[Any, Diagnostic, str], Iterator[Change]]
 
 _PROPOSALS: dict[type[Problem], Propose] = {**SPELLINGS, **SIZES}
@@ -38,11 +37,13 @@ _MISWRITTEN = frozenset(
         names.UnknownLayer,
         names.UnknownMetadata,
         names.UnknownName,
+        names.UnnamedDefault,
         syntax.DottedWord,
         syntax.IllegalCharacter,
         syntax.Unbalanced,
         syntax.UnexpectedText,
         KernelTooLarge,
+        WrongPartner,
     }
 )
 _SHOWN = 3
@@ -68,25 +69,35 @@ def with_edits(error: NetspecError, source: Source, build: Build) -> NetspecErro
 def _together(
     tried: list[tuple[Edit, ...]], error: NetspecError, source: Source, build: Build
 ) -> list[tuple[Edit, ...]]:
-    """The edits that also check once every other mistake is mended by its first one.
+    """The edits that also check once every other mistake is mended, by the first that fit together.
 
     A mistake in the grammar hides what is wrong in other ways, in the step that an edit made too. Where
     a mistake has no edit, or two of them one, nothing is known, and all are kept.
     """
-    firsts = [edits[0] for edits in tried if edits]
-    if len(tried) < 2 or len(firsts) < len(error.diagnostics) or _overlap(firsts):
+    if len(tried) < 2 or len(tried) < len(error.diagnostics) or not all(tried):
         return tried
-    kept = list(tried)
+    fitting = (
+        edits
+        for edits in product(*tried)
+        if not _overlap(edits) and _checks(_edited(source, edits), build, Known([]))
+    )
+    firsts = next(fitting, None)
+    if firsts is None:
+        return tried
+    kept = []
     for i, edits in enumerate(tried):
-        others = [kept[j][0] for j in range(len(tried)) if j != i and kept[j]]
-        fitting = tuple(
-            edit for edit in edits if _checks(_edited(source, (edit, *others)), build, Counter())
+        others = firsts[:i] + firsts[i + 1 :]
+        kept.append(
+            tuple(
+                edit
+                for edit in edits
+                if edit == firsts[i] or _checks(_edited(source, (edit, *others)), build, Known([]))
+            )
         )
-        kept[i] = fitting
-    return kept if any(kept) else tried
+    return kept
 
 
-def _overlap(edits: list[Edit]) -> bool:
+def _overlap(edits: Iterable[Edit]) -> bool:
     places = sorted((edit.span.start, edit.span.end) for edit in edits)
     return any(end > start for (_, end), (start, _) in pairwise(places))
 
@@ -109,14 +120,16 @@ def _edits(item: Diagnostic, error: NetspecError, source: Source, build: Build) 
     proposed = chain.from_iterable(p(item.problem, item, source.text) for p in proposals)
     changes = list(dict.fromkeys(islice(proposed, _PROPOSED)))
     changes.sort(key=lambda change: _size(source.text[change[0] : change[1]], change[2]))
-    others = Counter(d.code for d in error.diagnostics if d is not item)
+    rest = (d for d in error.diagnostics if d is not item)
+    others = Known.of(rest, source.text, item)
     kept: list[Edit] = []
     for start, end, text in changes[:_TRIED]:
         if text.isdigit() and any(e.span.start == start and e.replacement.isdigit() for e in kept):
             continue
         edited = source.text[:start] + text + source.text[end:]
         if _checks(replace(source, text=edited), build, others):
-            shown = _statement(edited, start, len(text))
+            first = text.find("\n", 1)  # of what goes on over lines the first is shown
+            shown = _statement(edited, start, len(text) if first < 0 else first)
             if all(edit.text != shown for edit in kept):
                 kept.append(Edit(Span(source, start, end), text, shown))
         if len(kept) == _SHOWN:
@@ -135,24 +148,30 @@ def _size(old: str, new: str) -> int:
     return len(old) + len(new) - 2 * (before + after)
 
 
-def _checks(source: Source, build: Build, others: Counter[str]) -> bool:
+def _checks(source: Source, build: Build, others: Known) -> bool:
     """Whether a text has no problem but some of these."""
+    # Several mistakes may yet become the one that it is another language's text.
+    whole = any(code == syntax.OtherLanguage.code for code, _ in others.left)
     try:
-        # Several mistakes may yet become the one that it is another language's text.
-        build(source, None if syntax.OtherLanguage.code in others else others)
+        build(source, None if whole else others.again())
     except NetspecError as error:
-        return not error.more and Counter(d.code for d in error.diagnostics) <= others
+        left = others.again()
+        return not error.more and all(left.meet(item) for item in error.diagnostics)
     return True
 
 
 def _statement(text: str, at: int, length: int) -> str:
-    """The statement that an edit made, for showing."""
+    """The statement that an edit made, for showing: with the braces that it ends, and without others."""
     start = max(text.rfind(mark, 0, at) for mark in ";\n{|") + 1
     if text[at : at + length].strip() == "|":
         start = text.rfind("\n", 0, at) + 1
     ends = [end for end in (text.find(mark, at + length) for mark in ";\n") if end >= 0]
-    shown = text[start : min(ends, default=len(text))]
+    end = min(ends, default=len(text))
     edit = at + length - start
+    shown = text[start:end]
+    if text[start:at].count("}") > text[start:at].count("{"):
+        start = text.rfind("\n", 0, at) + 1
+        shown, edit = text[start:end], at + length - start
     while shown.count("}") > shown.count("{") and "}" in shown[edit:]:
         shown = shown[: shown.rindex("}")]
     return f"`{' '.join(shown.split())}`"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ from netspec.diagnostics.messages.limits import TooManyRuns
 from netspec.diagnostics.messages.names import OutputNameTaken
 from netspec.diagnostics.messages.shapes import NoLegalSize
 from netspec.diagnostics.messages.syntax import NoNet
-from netspec.diagnostics.raised import Collector, NetspecError, Rejection
+from netspec.diagnostics.raised import Collector, Known, NetspecError, Rejection
 from netspec.diagnostics.records import Diagnostic, Label
 from netspec.diagnostics.source import Source, Span
 from netspec.diagnostics.suggest import renew_budget
@@ -135,7 +134,7 @@ class _Trials:
         inputs: tuple[str, ...],
         freed: Freed | None = None,
         conditions: Conditions | None = None,
-        allowed: Counter[str] | None = None,
+        allowed: Known | None = None,
     ) -> None:
         """Raises NetspecError where the net is wrong, or where there is no telling any more.
 

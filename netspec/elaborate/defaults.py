@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
-from netspec.diagnostics.messages.names import UnknownArgument, UnknownLayer
+from netspec.diagnostics.messages.names import UnknownArgument, UnknownLayer, UnnamedDefault
 from netspec.diagnostics.raised import Rejection
+from netspec.diagnostics.source import Source
 from netspec.diagnostics.suggest import closest
 from netspec.elaborate.bind import (
     Misplaced,
@@ -81,7 +82,7 @@ class DefaultLines:
         for argument in line.arguments:
             try:
                 if argument.name is None or argument.name not in _settable(kind):
-                    raise _unknown(line, argument, kind)
+                    raise _unknown(line, argument, kind, scope.unit.source)
                 value = evaluate_at(argument.value, scope)
                 self._check_default(kind, argument, value, scope)
                 if not isinstance(kind, ast.Block):
@@ -134,14 +135,16 @@ def _settable(kind: type[Operator] | ast.Block) -> Collection[str]:
 
 
 def _unknown(
-    line: ast.Default, argument: ast.Argument, kind: type[Operator] | ast.Block
+    line: ast.Default, argument: ast.Argument, kind: type[Operator] | ast.Block, source: Source
 ) -> Misplaced:
     known = _settable(kind)
     usage = f"it has {', '.join(known)}" if isinstance(kind, ast.Block) else kind.usage()
-    near = closest(argument.name or "", known)
+    if argument.name is None:
+        value = source.text[slice(*argument.extent)]
+        return Misplaced(UnnamedDefault(line.word, value, usage), argument.extent)
+    near = closest(argument.name, known)
     usage = f"did you mean {near}? {usage}" if near else usage
-    name = argument.name or "a value without a name"
-    return Misplaced(UnknownArgument(line.word, name, usage), argument.extent)
+    return Misplaced(UnknownArgument(line.word, argument.name, usage), argument.extent)
 
 
 def _over(

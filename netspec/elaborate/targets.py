@@ -15,6 +15,7 @@ from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.values import Layer, Name, show
 from netspec.ops.registry import REGISTRY
 from netspec.syntax import ast
+from netspec.syntax.files import shipped_names
 from netspec.syntax.units import Loader, Unit
 
 # `conv3_64`, where a width stands behind a dash.
@@ -117,6 +118,8 @@ class Targets:
             if not advice:
                 near = closest(word, known) or closest(base, known)
                 advice = f"did you mean {near}?" if near else ""
+            if word in shipped_names():
+                advice = f"it is a shipped net, a layer where `import {word}` stands before it"
             advice = unit.advice(word) or advice
             joined = _UNDERSCORED.fullmatch(word)
             if joined and joined[1] in known:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from unicodedata import category, normalize
 
+ARROWS = "→⇒➔➜⟶⟹↦⇨➝➞▶►↓⇓"
 _SIGNS = {
     **dict.fromkeys("“”„‟«»″‘’‚", '"'),
-    **dict.fromkeys("‐‑‒–—―−", "-"),
+    **dict.fromkeys("‐‑‒–—―−─━", "-"),
     **dict.fromkeys("×✕✖⨉", "x"),
-    **dict.fromkeys("→⇒➔➜⟶", ";"),
+    **dict.fromkeys(ARROWS, ";"),
     **dict.fromkeys("⁄∕÷", "/"),
     **dict.fromkeys("∗⋅·", "*"),
     "、": ",",
@@ -31,7 +32,7 @@ _ELSEWHERE = {
 _TEXT_OR_COMMENT = re.compile(r'"[^"\n]*"|#[^\n]*')
 # A sign of times behind a step, which has a number of copies behind it.
 _COPIES = re.compile(r"((?:-\w+(?:/\w+)?|[)}\]]))\s*[×✕✖⨉]\s*(?=\d)")
-_ARROW = re.compile(r"(?<!\s)\s*[→⇒➔➜⟶]\s*")
+_ARROW = re.compile(rf"(?<!\s)\s*[{ARROWS}]\s*")
 
 
 def plain(char: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 from support.pages import packed, page_of
 from support.shelves import others, shipped
 
+from netspec.draw.formats.carrying import Carrying
 from netspec.draw.formats.connections import Connection, connections
 from netspec.draw.formats.facts import Facts
 from netspec.draw.formats.states import Folded
@@ -39,13 +40,13 @@ def test_every_line_of_a_page_carries_something_of_the_net(
 @pytest.mark.parametrize("name", ["resnet18", "googlenet"])
 def test_every_line_of_flow_is_a_connection_of_the_graph(name: str) -> None:
     view = View(shipped(name))
-    facts = Facts(view)
+    carrying = Carrying(Facts(view), {})
     found = connections(flow(view)).values()
     assert len(found) > 20
     for connection in found:
         assert connection.sources
         assert connection.targets
-        assert "\n" in facts.carried(connection, {})
+        assert "\n" in carrying.of(connection)
 
 
 def test_a_line_of_flow_to_what_is_shown_once_says_what_all_copies_read() -> None:
@@ -59,8 +60,8 @@ def test_what_is_folded_reads_itself_and_what_is_before_it() -> None:
     copies = {"stage2.bottleneck4": Folded("", tuple(f"stage2.bottleneck{i}" for i in range(1, 5)))}
     inner = Connection(("stage1",), ("stage2.bottleneck4.conv1",), ("stage2", "stage2.bottleneck4"))
     told = "256×56×56 or 512×28×28\nstage1 and stage2.bottleneck1…4 → stage2.bottleneck1…4.conv1"
-    assert facts.carried(inner, copies) == told
-    assert facts.carried(Connection((), ("conv1",), ()), {}) == "what enters the net → conv1"
+    assert Carrying(facts, copies).of(inner) == told
+    assert Carrying(facts, {}).of(Connection((), ("conv1",), ())) == "what enters the net → conv1"
 
 
 def box(path: str, x: float, y: float, *inner: Group | Wire, h: float = 20) -> Group:

@@ -137,7 +137,7 @@ def test_a_diff_names_the_line() -> None:
     ("text", "code"),
     [
         ("default unit(s=1)\nunit(4)", "NS210"),
-        ("default unit(4)\nunit(4)", "NS210"),
+        ("default unit(4)\nunit(4)", "NS234"),
         ("block b(kind=a) { if kind == a { relu } }\ndefault b(kind=c)\nrelu", "NS214"),
         ("block b(body) { body }\ndefault b(body=relu)\nb { relu }", "NS210"),
         ("default unit3(k=1)\nunit(4)", "NS201"),

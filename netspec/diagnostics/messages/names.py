@@ -424,3 +424,16 @@ class HeadInHead(Problem):
     )
     name: str
     outer: str
+
+
+class UnnamedDefault(Problem):
+    code = "NS234"
+    title = "a `default` line gives values by name, and `{value}` has none"
+    help = "{usage}"
+    explain = (
+        "The steps a `default` line holds for give values in order themselves, so what it gives stands "
+        "behind its name: `default conv(norm=bn, act=relu)`."
+    )
+    op: str
+    value: str
+    usage: str

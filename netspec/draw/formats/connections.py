@@ -16,6 +16,7 @@ _NEAR = 1.5
 _CELL = 80.0
 
 Point = tuple[float, float]
+Cell = tuple[int, int]
 Ends = tuple[str, ...]
 
 
@@ -75,14 +76,26 @@ def connections(scene: Scene) -> dict[int, Connection]:
 class _Picture:
     def __init__(self, scene: Scene) -> None:
         self.lines: list[_Line] = []
-        self.shapes: dict[tuple[int, int], list[_Shape]] = {}
+        self.shapes: dict[Cell, list[_Shape]] = {}
         self._visit(scene.items, ())
-        self.within: dict[tuple[_Shape, ...], list[_Line]] = {}
+        # What each end of a line is on the border of, and the lines that end on that of a shape.
+        self.met = {
+            (line, end): [*self._shapes(at)]
+            for line in self.lines
+            for end, at in enumerate(line.ends)
+        }
+        self.bordering: dict[tuple[_Shape, int], list[_Line]] = {}
+        for (line, end), shapes in self.met.items():
+            for shape in shapes:
+                self.bordering.setdefault((shape, end), []).append(line)
+        # The lines in a block, by the cells that they pass.
+        self.within: dict[tuple[tuple[_Shape, ...], Cell], list[_Line]] = {}
         for line in self.lines:
-            self.within.setdefault(line.around[-1:], []).append(line)
+            for cell in _passed(line.wire.points):
+                self.within.setdefault((line.around[-1:], cell), []).append(line)
         self.begins = _by_cell(self.lines, 0)
         self.stops = _by_cell(self.lines, 1)
-        self._known: dict[tuple[int, int], Ends] = {}
+        self._known: dict[tuple[_Line, int], Ends] = {}
 
     def sources(self, line: _Line) -> Ends:
         """The paths of what the line carries."""
@@ -105,7 +118,7 @@ class _Picture:
 
     def _follow(self, line: _Line, end: int) -> Ends:
         """The paths at one end of a line, 0 for where it comes from and 1 for where it leads."""
-        key = id(line), end
+        key = line, end
         if key not in self._known:
             # A line that leads back to itself ends here.
             self._known[key] = ()
@@ -114,7 +127,7 @@ class _Picture:
 
     def _at(self, line: _Line, end: int) -> Ends:
         at = line.ends[end]
-        met = [shape for shape in self._shapes(at) if shape not in line.around]
+        met = [shape for shape in self.met[line, end] if shape not in line.around]
         if met:
             # What is met from outside is what the line leads to, not what that holds.
             outer = [s for s in met if not any(other in s.around for other in met)]
@@ -126,29 +139,26 @@ class _Picture:
         others = others or [o for o in self._across(at, line.around) if o is not line]
         for block in reversed(() if others else line.around):
             # The first in a block is where what enters that goes.
-            others = [o for o in self._bordering(block, 1 - end) if block not in o.around]
+            others = [o for o in self.bordering.get((block, 1 - end), ()) if block not in o.around]
             if others:
                 break
         return tuple(dict.fromkeys(path for other in others for path in self._follow(other, end)))
 
     def _shapes(self, at: Point) -> Iterator[_Shape]:
-        x, y = at
-        for shape in self.shapes.get((int(x // _CELL), int(y // _CELL)), ()):
+        for shape in self.shapes.get(_cell(at), ()):
             if shape.is_met(at):
                 yield shape
 
-    def _near(self, lines: dict[tuple[int, int], list[_Line]], at: Point, end: int) -> list[_Line]:
+    def _near(self, lines: dict[Cell, list[_Line]], at: Point, end: int) -> list[_Line]:
         x, y = at
-        around = ((int((x + dx) // _CELL), int((y + dy) // _CELL)) for dx, dy in _CORNERS)
+        around = (_cell((x + dx, y + dy)) for dx, dy in _CORNERS)
         found = dict.fromkeys(line for cell in around for line in lines.get(cell, ()))
         return [line for line in found if _close(line.ends[end], at)]
 
     def _across(self, at: Point, around: tuple[_Shape, ...]) -> list[_Line]:
         """The lines in the same block that a point lies on."""
-        return [line for line in self.within[around[-1:]] if _is_on(line.wire.points, at)]
-
-    def _bordering(self, shape: _Shape, end: int) -> list[_Line]:
-        return [line for line in self.lines if shape.is_met(line.ends[end])]
+        passing = self.within.get((around[-1:], _cell(at)), ())
+        return [line for line in passing if _is_on(line.wire.points, at)]
 
 
 _CORNERS = tuple((dx, dy) for dx in (-_NEAR, _NEAR) for dy in (-_NEAR, _NEAR))
@@ -172,18 +182,29 @@ def _shape(group: Group, around: tuple[_Shape, ...]) -> _Shape | None:
     return _Shape(group.path, (min(left), min(top), max(right), max(bottom)), around)
 
 
-def _cells(bounds: tuple[float, float, float, float]) -> Iterator[tuple[int, int]]:
+def _cell(at: Point) -> Cell:
+    return int(at[0] // _CELL), int(at[1] // _CELL)
+
+
+def _cells(bounds: tuple[float, float, float, float]) -> Iterator[Cell]:
     left, top, right, bottom = bounds
     for column in range(int((left - _NEAR) // _CELL), int((right + _NEAR) // _CELL) + 1):
         for row in range(int((top - _NEAR) // _CELL), int((bottom + _NEAR) // _CELL) + 1):
             yield column, row
 
 
-def _by_cell(lines: list[_Line], end: int) -> dict[tuple[int, int], list[_Line]]:
-    found: dict[tuple[int, int], list[_Line]] = {}
+def _passed(points: Sequence[Point]) -> dict[Cell, None]:
+    """The cells that a line goes through, or near to."""
+    found: dict[Cell, None] = {}
+    for (ax, ay), (bx, by) in pairwise(points):
+        found |= dict.fromkeys(_cells((min(ax, bx), min(ay, by), max(ax, bx), max(ay, by))))
+    return found
+
+
+def _by_cell(lines: list[_Line], end: int) -> dict[Cell, list[_Line]]:
+    found: dict[Cell, list[_Line]] = {}
     for line in lines:
-        x, y = line.ends[end]
-        found.setdefault((int(x // _CELL), int(y // _CELL)), []).append(line)
+        found.setdefault(_cell(line.ends[end]), []).append(line)
     return found
 
 

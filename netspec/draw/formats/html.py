@@ -20,8 +20,9 @@ from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.draw.bare import bare
+from netspec.draw.formats.carrying import Carrying, said
 from netspec.draw.formats.connections import Connection
-from netspec.draw.formats.facts import Facts, said
+from netspec.draw.formats.facts import Facts
 from netspec.draw.formats.fragments import Fragments
 from netspec.draw.formats.reach import leading_on
 from netspec.draw.formats.states import Signs, State, states
@@ -71,7 +72,7 @@ class _Pages:
         # How many parts and lines the pictures so far refer to.
         self.ends: list[tuple[int, int]] = []
         for state in shown:
-            says = partial(_carried, self.facts, state)
+            says = partial(_carried, [Carrying(net, state.folded) for net in self.facts])
             self.drawings[state.open] = self.fragments.picture(state.scene, says)
             self.ends.append((len(self.fragments.parts), len(self.fragments.lines)))
         self.told = _told(self.facts, self.fragments)
@@ -153,11 +154,11 @@ def _packed(held: object) -> str:
     return b64encode(compress(json.dumps(held, ensure_ascii=False).encode(), 9)).decode()
 
 
-def _carried(facts: list[Facts], state: State, connection: Connection) -> str:
+def _carried(nets: list[Carrying], connection: Connection) -> str:
     """What a line of a picture carries; of several nets, what all that have such a line agree on."""
     ends = (*connection.sources, *connection.targets)
-    having = [net for net in facts if all(path in net.elements for path in ends)] or facts
-    told = list(dict.fromkeys(net.carried(connection, state.folded) for net in having))
+    having = [net for net in nets if all(path in net.facts.elements for path in ends)] or nets
+    told = list(dict.fromkeys(net.of(connection) for net in having))
     shaped = [text for text in told if "\n" in text]
     return shaped[0] if len(shaped) == 1 else told[0].rpartition("\n")[2]
 

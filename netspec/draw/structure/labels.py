@@ -155,6 +155,7 @@ def shape(tensor: TensorType) -> str:
     return text if tensor.ids is None else f"{text} ids"
 
 
+@lru_cache(maxsize=8192)
 def resolution(tensor: TensorType) -> str:
     """The spatial sizes, by which bands are drawn; empty for vectors."""
     return product(tensor.spatial)

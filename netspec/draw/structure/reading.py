@@ -40,7 +40,14 @@ def structure(
     Recurrences are drawn once, but for those whose first pass's path is in `passes`. What is told by
     name is no connection.
     """
-    return _structure(graph, passes, telling)
+    return _structure(graph, passes & _recurrences(graph), telling)
+
+
+@lru_cache(maxsize=16)
+def _recurrences(graph: Graph) -> frozenset[str]:
+    """The paths of all passes of recurrences."""
+    calls = {call for node in graph.nodes if node.call for call in node.call.ancestors()}
+    return frozenset(_path(call) for call in calls if call.recurrent)
 
 
 @lru_cache(maxsize=16)
@@ -345,14 +352,12 @@ class _Reader:
         return (Repeat(first, len(run), "the same weights each time", run),)
 
     def _block(self, call: Call, nodes: tuple[Node, ...]) -> Block:
-        parts = [c.component for c in call.ancestors() if c.component is not None]
-        path = ".".join(reversed(parts))
         reading = self._arrivals(call, nodes)
         opening = tuple(value.type for value in reading)
         closing = self._departures(call, nodes)
         result = NEXT if call in self._names else ""
         body = self.series(call, nodes)
-        return Block(call, path, body, nodes, opening, reading, closing, result)
+        return Block(call, _path(call), body, nodes, opening, reading, closing, result)
 
     def _child(self, container: Call | None, node: Node) -> Call | None:
         """The block under `container` that holds the node; None where it is drawn by itself."""
@@ -365,6 +370,11 @@ class _Reader:
             if call.block not in self._recursive:
                 found = call
         return found
+
+
+def _path(call: Call) -> str:
+    parts = [c.component for c in call.ancestors() if c.component is not None]
+    return ".".join(reversed(parts))
 
 
 def _recurring(item: Element) -> object:

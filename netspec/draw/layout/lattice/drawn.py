@@ -109,11 +109,8 @@ class _Levels:
     def __init__(self, wires: Wiring, layout: Layout, graph: Graph) -> None:
         self.wires = wires
         self.areas: dict[str, float] = {}
-        for item in wires.items:
-            for kind in _types(item):
-                self.areas.setdefault(
-                    resolution(kind), area_of(kind, graph) if kind.spatial else 0.0
-                )
+        for kind in dict.fromkeys(kind for item in wires.items for kind in _types(item)):
+            self.areas.setdefault(resolution(kind), area_of(kind, graph) if kind.spatial else 0.0)
         each = [self._names(item, layout) for item in wires.items]
         every = sorted(
             {name for names in each for name in names}, key=lambda name: (len(name), name)
