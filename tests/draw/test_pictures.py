@@ -455,7 +455,7 @@ def test_a_number_is_said_where_there_is_a_second_block_of_the_name(
 
 
 def test_an_output_on_the_way_stands_beside_what_gives_it(net: Callable[..., Graph]) -> None:
-    steps = "conv3-8(pad=same) as codes; maxpool2; conv3-8(pad=same) x2; lrn(5) as sound"
+    steps = "conv3-8 as codes; maxpool2; conv3-8(pad=same) x2; lrn(5) as sound"
     picture = fold(net(f"{steps}\noutput codes, sound", input="3x8x8"))
     assert [*read_picture(picture).faults()] == []
     (mark,) = (area for area in read_picture(picture).labels if area.name == "output")
@@ -464,7 +464,13 @@ def test_an_output_on_the_way_stands_beside_what_gives_it(net: Callable[..., Gra
     assert mark.top < pool.top
     assert mark.left > conv.right
     # What follows is drawn as the net, with its shapes, and not as a branch.
-    assert sum(word.startswith("8×4×4") for word in words(picture)) >= 2
+    assert sum(word.startswith("8×3×3") for word in words(picture)) >= 2
+    # Each mark is that of its own output.
+    steps = "conv3-8 as a; maxpool2; conv3-8(pad=same) as b; gap; fc-3 as c"
+    picture = fold(net(f"{steps}\noutput a, b, c", input="3x8x8"))
+    assert [*read_picture(picture).faults()] == []
+    paths = re.findall(r'data-path="(\w+)"[^>]*><title>output<', picture)
+    assert paths == ["a", "b"]
 
 
 def test_nets_side_by_side_fit_one_screen_where_closed_blocks_let_them() -> None:

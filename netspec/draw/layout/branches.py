@@ -18,6 +18,7 @@ from netspec.draw.metrics import total
 from netspec.draw.scene import Box, Group, Item, Words
 from netspec.draw.structure.elements import Parallel, Step, begins
 from netspec.draw.view import View
+from netspec.graph.checked import Node
 
 FORK = 15.0
 
@@ -25,7 +26,10 @@ FORK = 15.0
 def joined(branches: list[Piece | None], parallel: Parallel, view: View) -> Piece:
     """The branches, None for each that is empty, joined in a circle, in a bar or not at all."""
     if not parallel.closes:
-        branches = [branch or output(view) for branch in branches]
+        graph = view.graph
+        inner = (o.value.node for o in graph.outputs if graph.consumers[o.value.node])
+        node = next(inner, graph.outputs[0].value.node)
+        branches = [branch or output(node) for branch in branches]
     join = parallel.join
     entered = [parallel.opens and not begins(b) for b in parallel.branches]
     real = [b for b in branches if b is not None]
@@ -34,8 +38,8 @@ def joined(branches: list[Piece | None], parallel: Parallel, view: View) -> Piec
     return _in_bar(branches, entered, parallel, view)
 
 
-def output(view: View) -> Piece:
-    """The end of a branch that does nothing: what flows in is an output of the net."""
+def output(node: Node) -> Piece:
+    """The mark of an output that what a node gives is, while more is made of it."""
     w = width_of("output", "note") + 14
 
     def draw(x: float, y: float) -> list[Item]:
@@ -43,9 +47,6 @@ def output(view: View) -> Piece:
             Box(x, y, w, 18, "leaf", "in", 9),
             Words(x + w / 2, baseline(y, 18, "note"), "output", "note", "middle"),
         )
-        graph = view.graph
-        inner = (o.value.node for o in graph.outputs if graph.consumers[o.value.node])
-        node = next(inner, graph.outputs[0].value.node)
         return [Group(members, node.span, node.path, "output")]
 
     return Piece(w, 18, w / 2, draw)

@@ -223,7 +223,7 @@ class Layout:
 
         From the end of a `whole` net nothing flows on.
         """
-        series, left = run_on(series) if whole else (series, -1)
+        series, left = run_on(series) if whole else (series, [])
         items = [
             ended(item) if whole and item is series.items[-1] else item for item in series.items
         ]
@@ -238,8 +238,9 @@ class Layout:
                 spread(each[at], host), self.head(block, host), boxed=boxed, last=last
             )
             shown[at] |= self.maps(block)
-        if left >= 0:
-            each[left] = beside(each[left], output(self.view), look="")
+        for at in left:
+            mark = output(nodes_of(series.items[at])[-1])
+            each[at] = beside(each[at], mark, look="")
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1:
                 each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
@@ -495,23 +496,32 @@ class Layout:
         return joined(branches, parallel, self.view)
 
 
-def run_on(series: Series) -> tuple[Series, int]:
-    """A net that gives an output on its way as one chain, and which of its items gives that; -1 for none."""
-    *before, last = series.items or (None,)
-    if not isinstance(last, Parallel) or not last.opens or last.closes or not before:
-        return series, -1
+def run_on(series: Series) -> tuple[Series, list[int]]:
+    """A net that gives outputs on its way as one chain, and which of its items give them."""
+    left = []
+    while (rest := _behind_output(series)) is not None:
+        before = series.items[:-1]
+        count = len(before)
+        left.append(count - 1)
+        series = replace(
+            series,
+            items=(*before, *rest.items),
+            arcs=(*series.arcs, *((count + a, count + b) for a, b in rest.arcs)),
+            asides=(*series.asides, *((count + at, block) for at, block in rest.asides)),
+        )
+    return series, left
+
+
+def _behind_output(series: Series) -> Series | None:
+    """What follows in a chain after the last box that gives an output too; None where it ends otherwise."""
+    if len(series.items) < 2:
+        return None
+    *_, before, last = series.items
+    if not isinstance(last, Parallel) or not last.opens or last.closes:
+        return None
     on = [branch for branch in last.branches if branch.items]
-    boxed = isinstance(before[-1], Step | Block)
-    if len(on) != 1 or len(last.branches) != 2 or not boxed or gives(before[-1]) != 1:
-        return series, -1
-    (rest,), count = on, len(before)
-    chain = replace(
-        series,
-        items=(*before, *rest.items),
-        arcs=(*series.arcs, *((count + a, count + b) for a, b in rest.arcs)),
-        asides=(*series.asides, *((count + at, block) for at, block in rest.asides)),
-    )
-    return chain, count - 1
+    boxed = isinstance(before, Step | Block) and gives(before) == 1
+    return on[0] if boxed and len(on) == 1 and len(last.branches) == 2 else None
 
 
 def ended(element: Element) -> Element:
