@@ -522,7 +522,7 @@ RESIDUAL = (
 
 
 def test_folded_nets_stand_next_to_each_other_under_one_title() -> None:
-    graphs = [build(Source("a.ns", PLAIN)), build(Source("b.ns", RESIDUAL)), shipped("googlenet")]
+    graphs = [build(Source("a.ns", PLAIN)), build(Source("b.ns", RESIDUAL)), shipped("resnet50")]
     picture = str(draw(graphs))
     read = read_picture(picture)
     assert list(read.faults()) == []
@@ -530,8 +530,8 @@ def test_folded_nets_stand_next_to_each_other_under_one_title() -> None:
     root = ElementTree.fromstring(picture)
     texts = list(root.iter("{http://www.w3.org/2000/svg}text"))
     (title,) = [e.text for e in texts if e.get("class") == "t"]
-    assert title == "plain, residual_unit and googlenet"
-    heads = [e for e in texts if e.text in ("plain", "residual_unit", "googlenet")]
+    assert title == "plain, residual_unit and resnet50"
+    heads = [e for e in texts if e.text in ("plain", "residual_unit", "resnet50")]
     assert len({e.get("y") for e in heads}) == 1
     assert [float(e.get("x", 0)) for e in heads] == sorted({float(e.get("x", 0)) for e in heads})
     first = [e.get("y") for e in texts if e.text == "input"]
