@@ -24,7 +24,7 @@ PLAIN = (
     "nasnet_mobile",
     "densenet121",
     "fractalnet20",
-    "hrnet_w18",
+    "unetpp",
 )
 
 

@@ -149,7 +149,13 @@ def test_a_bus_is_shared_only_where_each_reads_all_before() -> None:
     assert chain_with_arcs(pieces, some).w == 10 + 6 * LANE
 
 
-@pytest.mark.parametrize("name", ["resnet50", "googlenet", "nasnet_mobile", "unet", "captioning"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("resnet50", "googlenet", "unet", "captioning"),
+        pytest.param("nasnet_mobile", marks=pytest.mark.slow),
+    ],
+)
 def test_pictures_are_the_same_from_run_to_run(name: str) -> None:
     script = (
         "import sys, hashlib; from netspec.elaborate.build import build;"

@@ -6,6 +6,7 @@ import pytest
 
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
+from netspec.edits.loose import loosely
 from netspec.elaborate.build import build
 
 # What stands behind `input 3x32x32`, and the edit that is shown first.
@@ -25,11 +26,20 @@ WRITTEN = {
     "Conv2D(64, 3, activation='relu') >> MaxPooling2D(2)": "conv3-64(act=relu); maxpool2",
     "GlobalAvgPool → FC(10) → Softmax": "gap; fc-10; softmax",
     # Layers in words.
+    "conv-64": "conv3-64",
     "conv3x3, 64 filters, stride 2": "conv3-64/2",
+    "64 3x3 filters": "conv3-64",
+    "conv 3 x 3 x 64": "conv3-64",
+    "3x3x64 conv": "conv3-64",
+    "3 by 3 conv, 64": "conv3-64",
     "conv2d 3x3 s2 p1 64": "conv3-64/2(pad=1)",
     "conv3-64 s=2 p=1": "conv3-64/2(pad=1)",
+    "conv(k=3, n=64, s=1)": "conv3-64",
+    "conv3-64, same padding": "conv3-64(pad=same)",
     "conv3-64 (same)": "conv3-64(pad=same)",
+    "dilated conv3-64, rate 2": "conv3-64(dilation=2)",
     "conv3-64 with bn and relu": "conv3-64; bn; relu",
+    "conv3-64 w/ BN": "conv3-64; bn",
     "conv3-64 [BN, ReLU]": "conv3-64(norm=bn, act=relu)",
     "conv3-64 then relu": "conv3-64; relu",
     "3×3 Conv, 64, stride=2, BN-ReLU": "conv3-64/2; bn; relu",
@@ -37,6 +47,7 @@ WRITTEN = {
     "max pool 2x2": "maxpool2",
     "MaxPool 2×2, stride 2": "maxpool2",
     "3x3 max pool, stride 1": "maxpool3/1",
+    "avg. pool, 10-d fc, softmax": "gap; fc-10; softmax",
     "fully connected 10": "fc-10",
     "FC layer, 10 neurons": "fc-10",
     "batch norm": "bn",
@@ -48,6 +59,7 @@ WRITTEN = {
     "k3n64s2": "conv3-64/2(pad=same)",
     # Repeats.
     "[3×3, 64] × 2": "conv3-64 x2",
+    "2x [3x3 conv 64]": "conv3-64 x2",
     "2 × conv3-64": "conv3-64 x2",
     "repeat(3, conv3-64)": "conv3-64 x3",
     # Marks that were copied with the text.
@@ -75,3 +87,23 @@ def test_what_others_write_gets_an_edit_that_checks(text: str) -> None:
     edit = next(edit for edit in edits if edit.text == f"`{WRITTEN[text]}`")
     whole = source.text[: edit.span.start] + edit.replacement + source.text[edit.span.end :]
     assert build(Source("a.ns", whole)).nodes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello world",
+        "return x",
+        "concat with skip",
+        "conv3-64 as x",
+        "3x3",
+        "64",
+        "conv 3x3 5x5",
+        "fc 10 20",
+        "relu 3 conv",
+        "conv " * 30,
+    ],
+)
+def test_what_is_no_layer_in_words_is_not_guessed(text: str) -> None:
+    assert loosely(text) == ""
