@@ -127,7 +127,7 @@ def summary(nets: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "proven": len(proven),
         "bitwise": sum(run["proof"]["bitwise"] for run in proven),
         "worst": max((run["proof"]["error"] for run in proven), default=0.0),
-        "slowest_reading": max((run["reading"] for run in proven), default=0.0),
+        "slowest_reading": max((run["reading"] for run in proven if "reading" in run), default=0.0),
     }
 
 

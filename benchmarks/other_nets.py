@@ -378,7 +378,7 @@ def summary(nets: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "crashed": sum("crash" in run for run in read),
         "again": sum(bool(run.get("again")) for run in proven),
         "written_again": sum("again" in run for run in proven),
-        "slowest_reading": max((run["reading"] for run in proven), default=0.0),
+        "slowest_reading": max((run["reading"] for run in proven if "reading" in run), default=0.0),
     }
 
 

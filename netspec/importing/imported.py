@@ -16,8 +16,9 @@ from netspec.foundation.records import record
 from netspec.graph.checked import Graph
 from netspec.graph.loops import loops
 from netspec.graph.same import same
+from netspec.importing.files.opened import File, open_file
 from netspec.importing.files.program import Array, Program
-from netspec.importing.files.specialise import OPEN, OTHERS, VOLUME, leaves_open, read_program
+from netspec.importing.files.specialise import OPEN, OTHERS, VOLUME
 from netspec.importing.own_sizes import at_own_sizes
 from netspec.importing.parts import prove_parts
 from netspec.importing.proof import Proof, Run, prove
@@ -80,10 +81,15 @@ def import_file(
     cannot be read or is not proven, and, unless `partial`, where nodes have no operator.
     """
 
+    def failed(reason: str) -> NetspecError:
+        return NetspecError(Unreadable(str(path), reason))
+
     refused: dict[str, str] = {}
+    with reading(failed):
+        file = open_file(path)
     while True:
         try:
-            return _imported(path, name, partial, sizes, run, refused)
+            return _imported(file, name, partial, sizes, run, refused)
         except _Unbuilt as unbuilt:
             if not unbuilt.source or unbuilt.source in refused or len(refused) == _MOST_REFUSED:
                 raise
@@ -91,7 +97,7 @@ def import_file(
 
 
 def _imported(
-    path: Path,
+    file: File,
     name: str,
     partial: bool,
     sizes: Mapping[str, int] | None,
@@ -99,15 +105,16 @@ def _imported(
     refused: Mapping[str, str],
 ) -> Imported:
     """As `import_file`; the nodes that make `refused` tensors are not read."""
+    path = file.path
 
     def failed(reason: str) -> NetspecError:
         return NetspecError(Unreadable(str(path), reason))
 
     with reading(failed):
-        program = _at_some_size(path, sizes)
+        program = _at_some_size(file, sizes)
         _known(path, program, sizes or {})
         found = recognised(program, _net_name(name or path.stem), refused)
-        program, found = at_own_sizes(path, program, found, sizes) or (program, found)
+        program, found = at_own_sizes(file, program, found, sizes) or (program, found)
     if found.unread and not (partial and found.wires):
         raise NetspecError(
             NoOperator(len(found.unread), found.nodes, str(path), listed(found.unread))
@@ -122,7 +129,7 @@ def _imported(
     names, read = open_sizes(program), _sizes(program)
     for others in tries(names, next(iter(read.values()), OPEN)):
         with suppress(NetspecError):
-            other = read_program(path, others)
+            other = file.program(others)
             free = opened(found, recognised(other, found.name), program)
             if free is not None:
                 return _proven(path, free, (program, other), run)
@@ -130,21 +137,21 @@ def _imported(
     return _proven(path, found, (program,), run, held)
 
 
-def _at_some_size(path: Path, sizes: Mapping[str, int] | None) -> Program:
+def _at_some_size(file: File, sizes: Mapping[str, int] | None) -> Program:
     """The file at the usual size of what it leaves open, or at another where it is of no such size."""
     try:
-        program = read_program(path, sizes)
+        program = file.program(sizes)
         if any(sum(map(bool, item.symbols[2:])) >= 3 for item in program.inputs):
             with suppress(NetspecError):
-                return read_program(path, sizes, VOLUME)
+                return file.program(sizes, VOLUME)
         return program
     except NetspecError as first:
-        names = leaves_open(path)
+        names = file.leaves_open()
         many = max(map(len, names), default=0)
         reasons = {str(first)}
         for other in OTHERS[int(many > 1) :] if many else ():
             try:
-                return read_program(path, sizes, other)
+                return file.program(sizes, other)
             except NetspecError as refusal:
                 reasons.add(str(refusal))
         left = list(dict.fromkeys(n for own in names for n in own if n not in (sizes or {})))

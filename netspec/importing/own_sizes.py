@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice, product
-from pathlib import Path
 
 from netspec.diagnostics.raised import NetspecError
+from netspec.importing.files.opened import File
 from netspec.importing.files.program import Node, Program
-from netspec.importing.files.specialise import read_program
 from netspec.importing.recognise.opening import open_sizes
 from netspec.importing.recognise.recognising import Recognised, recognised
 from netspec.importing.recognise.steps import MISFIT
@@ -23,7 +22,7 @@ _MOST = 32
 
 
 def at_own_sizes(
-    path: Path, program: Program, found: Recognised, sizes: Mapping[str, int] | None
+    file: File, program: Program, found: Recognised, sizes: Mapping[str, int] | None
 ) -> tuple[Program, Recognised] | None:
     """A file as read at sizes that its reshapes have, where those that it was read at fit none of them.
 
@@ -33,7 +32,7 @@ def at_own_sizes(
     names = [name for name in open_sizes(program) if name not in (sizes or {})] if wrong else []
     for tried in islice(_tries(wrong, names), _MOST):
         with suppress(NetspecError):
-            other = read_program(path, {**(sizes or {}), **tried})
+            other = file.program({**(sizes or {}), **tried})
             read = recognised(other, found.name)
             if not any(item.reason == MISFIT for item in read.unread):
                 return other, read

@@ -47,6 +47,7 @@ _TYPES = {
     "tensor(int32)": np.int32,
     "tensor(float16)": np.float16,
     "tensor(bool)": np.bool_,
+    "tensor(uint8)": np.uint8,
 }
 # Steps of half precision and of single, relative to a number; and what a file in half may differ by always.
 _HALF, _SINGLE = 2**-11, 2**-23
@@ -328,8 +329,9 @@ def _feeds(
             found[item.name] = boxes(program, random, count, batch)
             continue
         shape[item.batch] = batch
+        most = 256 if item.bytes else _COUNTED
         found[item.name] = (
-            random.integers(0, _COUNTED if item.counted else bound or 2, shape)
+            random.integers(0, most if item.counted else bound or 2, shape)
             if item.integers or item.counted
             else random.standard_normal(shape, np.float32)
         )

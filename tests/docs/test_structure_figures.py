@@ -22,7 +22,9 @@ LONGEST = {
     "luong_attention": 2.7,
     "rwkv4_430m": 1.7,
     "conv_tasnet": 2.8,
+    # What the way up of a U-Net takes from the way down is named, level by level.
     "ddpm_cifar10": 1.32,
+    "stable_diffusion_unet": 1.8,
     # Its steps share their weights, and are written one after the other.
     "raft_large": 2.2,
 }

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 import netspec
 from netspec.diagnostics.raised import NetspecError
-from netspec.importing.files.specialise import read_program
+from netspec.importing.files.opened import open_file
 from netspec.importing.imported import Imported, import_file
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -170,7 +170,7 @@ def test_attention_that_no_step_says_is_listed(reads: str, tmp_path: Path) -> No
 
 def test_attention_is_taken_apart_where_it_is_read(tmp_path: Path) -> None:
     node = helper.make_node("Attention", ["x"] * 3, ["y"], q_num_heads=2, kv_num_heads=2)
-    program = read_program(saved(tmp_path / "m.onnx", [node], {"x": [2, 6, 16]}, {}))
+    program = open_file(saved(tmp_path / "m.onnx", [node], {"x": [2, 6, 16]}, {})).program()
     assert [n.op for n in program.nodes].count("MatMul") == 2
 
 

@@ -18,7 +18,7 @@ from support.mutants import altered
 import netspec
 from netspec.cli.main import main
 from netspec.diagnostics.raised import NetspecError
-from netspec.importing.files.specialise import read_program
+from netspec.importing.files.opened import open_file
 from netspec.importing.imported import import_file
 
 
@@ -123,7 +123,7 @@ def test_what_several_layers_turn_is_turned_once(tmp_path: Path) -> None:
     arrays = {"w": np.random.default_rng(0).standard_normal((4, 4)), "v": np.ones((4, 2))}
     arrays = {key: array.astype(np.float32) for key, array in arrays.items()}
     path = model(tmp_path / "m.onnx", nodes, arrays=arrays, out=2)
-    assert len({id(c) for n, c in read_program(path).constants.items() if n[0] == "t"}) == 1
+    assert len({id(c) for n, c in open_file(path).program().constants.items() if n[0] == "t"}) == 1
     found = import_file(path)
     assert found.text.count("weights=@") <= 2
 
@@ -259,7 +259,7 @@ def test_constants_that_would_be_large_are_refused(tmp_path: Path) -> None:
     nodes = [node("ConstantOfShape", ["s"], ["c"]), node("Add", ["x", "c"], ["y"])]
     path = model(tmp_path / "m.onnx", nodes, arrays={"s": LONG([2**20, 2**10])})
     with pytest.raises(netspec.NetspecError, match="NS801"):
-        read_program(path)
+        open_file(path).program()
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_functions_that_call_themselves_are_refused(tmp_path: Path) -> None:
     proto.opset_import.append(helper.make_opsetid("d", 1))
     path.write_bytes(proto.SerializeToString())
     with pytest.raises(netspec.NetspecError, match="calls itself"):
-        read_program(path)
+        open_file(path).program()
     del proto.functions[0]
     proto.functions.insert(
         0, helper.make_function("d", "f", ["x"], ["y"], [node("Relu", ["x"], ["y"])], opsets)
@@ -348,7 +348,7 @@ def test_functions_that_call_themselves_are_refused(tmp_path: Path) -> None:
     proto.graph.node[0].op_type = "g39"
     path.write_bytes(proto.SerializeToString())
     with pytest.raises(netspec.NetspecError, match="more than"):
-        read_program(path)
+        open_file(path).program()
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -19,7 +19,7 @@ import netspec
 from netspec.backends.runtime import Session
 from netspec.cli.main import main
 from netspec.diagnostics.raised import NetspecError
-from netspec.importing.files.specialise import read_program
+from netspec.importing.files.opened import open_file
 from netspec.importing.imported import import_file
 from netspec.importing.recognise.steps import Names
 
@@ -115,7 +115,7 @@ def test_a_product_of_large_constants_is_not_computed(
         return real(proto, *more)
 
     monkeypatch.setattr(specialise, "computed", noted)
-    assert "MatMul" in [item.op for item in read_program(path).nodes]
+    assert "MatMul" in [item.op for item in open_file(path).program().nodes]
     assert "MatMul" not in done
 
 

@@ -178,8 +178,8 @@ def test_a_fixed_batch_is_the_second_axis_too(tmp_path: Path) -> None:
 
 
 def test_lengths_of_whole_sequences_are_none(tmp_path: Path) -> None:
-    from netspec.importing.files.specialise import read_program
+    from netspec.importing.files.opened import open_file
     from netspec.importing.recognise.recognising import recognised
 
     path = made(tmp_path / "net.onnx", "RNN", "n", arrays=LENGTHS)
-    assert recognised(read_program(path), "net").unread == ()
+    assert recognised(open_file(path).program(), "net").unread == ()

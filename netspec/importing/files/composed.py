@@ -1,4 +1,4 @@
-"""ONNX's own operators that stand for many of its others: attention and rotary positions of opset 23."""
+"""ONNX's own operators that stand for several of its others: attention and rotary positions of opset 23."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from onnx import NodeProto
 
+from netspec.importing.files.program import Array
 from netspec.importing.files.runtime import Apart, Shape
+from netspec.importing.files.simpler import SIMPLER
 
 # What hides a score, and the most scores that a causal mask is written out for.
 _HIDDEN = -1e9
@@ -19,15 +21,19 @@ def composed(
     shape: Callable[[str], Shape | None],
     is_truth: Callable[[str], bool],
     fresh: Callable[[str], str],
+    known: Callable[[str], Array | None],
+    opset: int,
 ) -> list[NodeProto] | None:
     """The nodes that one stands for; None where no rule says it. `is_truth` tells masks of truth values."""
-    apart = Apart(node, shape, fresh)
+    apart = Apart(node, shape, fresh, known)
+    if node.op_type in SIMPLER:
+        return apart.made if SIMPLER[node.op_type](apart, opset) else None
     if node.op_type == "Attention":
         return apart.made if _attention(apart, is_truth) else None
     return apart.made if _rotary(apart) else None
 
 
-COMPOSED = frozenset({"Attention", "RotaryEmbedding"})
+COMPOSED = frozenset({"Attention", "RotaryEmbedding", *SIMPLER})
 
 
 def _attention(apart: Apart, is_truth: Callable[[str], bool]) -> bool:

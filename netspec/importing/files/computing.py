@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from onnx import NodeProto, helper
 
 from netspec.importing.files.program import Array
+
+# Evaluators of nodes that are kept.
+_KEPT = 256
 
 
 def computed(node: NodeProto, feeds: Mapping[str, Array], opset: int) -> Sequence[Array]:
@@ -15,17 +20,28 @@ def computed(node: NodeProto, feeds: Mapping[str, Array], opset: int) -> Sequenc
     if node.op_type == "GatherElements":
         axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
         return [_along(feeds[node.input[0]], feeds[node.input[1]], axis)]
+    names = [feeds[name] if name else None for name in node.input]
+    inputs = {f"i{at}": array for at, array in enumerate(names) if array is not None}
+    plain = NodeProto(
+        op_type=node.op_type,
+        input=[f"i{at}" if name else "" for at, name in enumerate(node.input)],
+        output=[f"o{at}" if name else "" for at, name in enumerate(node.output)],
+        attribute=node.attribute,
+    )
+    return list(
+        _evaluator(plain.SerializeToString(deterministic=True), opset).run(None, inputs, {})
+    )
+
+
+@lru_cache(_KEPT)
+def _evaluator(serialized: bytes, opset: int) -> Any:
+    """What computes a node whatever its tensors are called: making one takes longer than most arrays."""
     from onnx.reference import ReferenceEvaluator
 
-    model = helper.make_function(
-        "",
-        "f",
-        list(feeds),
-        [name for name in node.output if name],
-        [node],
-        [helper.make_opsetid("", opset)],
-    )
-    return list(ReferenceEvaluator(model).run(None, dict(feeds), {}))
+    node = NodeProto.FromString(serialized)
+    inputs, outputs = ([name for name in part if name] for part in (node.input, node.output))
+    versions = [helper.make_opsetid("", opset)]
+    return ReferenceEvaluator(helper.make_function("", "f", inputs, outputs, [node], versions))
 
 
 def _along(data: Array, places: Array, axis: int) -> Array:

@@ -1,4 +1,4 @@
-"""Inputs of a whole number for each sample, read as a number and not as an id: the steps of a diffusion."""
+"""Inputs of whole numbers that are read as numbers, not as ids: the steps of a diffusion, images of bytes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MOVES = frozenset(
 
 
 def counted(program: Program) -> Program:
-    """The program whose inputs of a whole number for each sample are numbers if they are cast at once.
+    """The program whose inputs of a whole number for each sample, or of bytes, are numbers if cast at once.
 
-    Of whole numbers for each place, masks among them, it is told what is computed of each.
+    Of other whole numbers for each place, masks among them, it is told what is computed of each.
     """
     readers = program.readers()
     whole: set[str] = set()
@@ -29,7 +29,7 @@ def counted(program: Program) -> Program:
         numbers = all(n.op == "Cast" and n.get("to") == TensorProto.FLOAT for n in last)
         given = {*moved, *(node.output for node in last)} & {*program.outputs}
         alone = prod(item.of_sample(program.shapes)) == 1
-        if item.integers and alone and last and numbers and not given:
+        if item.integers and (alone or item.bytes) and last and numbers and not given:
             whole |= moved
             same |= {node.output: node.inputs[0] for node in last}
     nodes = [

@@ -11,50 +11,35 @@ they are after the last. `loop.All` reads what steps make, a sequence and what `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from onnx import GraphProto, NodeProto, TensorProto, TypeProto, helper
+from onnx import GraphProto, NodeProto, TypeProto, helper
 
 from netspec.foundation.records import record
-from netspec.importing.files.program import Array, Node
+from netspec.importing.files.adding import Adding, NoLoop
+from netspec.importing.files.lists import item_of, pieces
+from netspec.importing.files.program import Node
 from netspec.importing.files.scoping import scopes_of
 
 EACH, LAST, ALL = "loop.Each", "loop.Last", "loop.All"
 # The attributes that say why a loop is not read, and what the file has in the place of a node.
 UNREAD, KIND = "why", "kind"
 LOOPS = frozenset({"Scan", "Loop"})
-LISTS = frozenset({"SequenceEmpty", "SequenceConstruct", "SequenceInsert", "ConcatFromSequence"})
+LISTS = frozenset(
+    {
+        "SequenceEmpty",
+        "SequenceConstruct",
+        "SequenceInsert",
+        "ConcatFromSequence",
+        "SplitToSequence",
+    }
+)
 # Passes that are written out, and nodes that all loops of a file come to.
 _MOST, _MOST_NODES = 64, 20_000
 # What only moves the count of passes.
 _MOVES = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 _ENDLESS = 2**31
-
-
-class NoLoop(Exception):
-    """Why a loop is not read."""
-
-
-class Adding(Protocol):
-    """The nodes of a file so far, which a loop adds its own to."""
-
-    nodes: list[Node]
-    constants: dict[str, Array]
-    types: dict[str, TypeProto]
-    same: dict[str, str]
-
-    def add(self, proto: NodeProto) -> None:
-        """Adds a node."""
-
-    def real(self, name: str) -> str:
-        """What a tensor is that others are the same as."""
-
-    def size_of(self, name: str) -> tuple[int, ...] | None:
-        """The sizes of a tensor, if they are known."""
-
-    def array(self, tensor: TensorProto) -> Array:
-        """The numbers of a tensor of a graph."""
 
 
 @record
@@ -452,6 +437,7 @@ class Loops:
         """A node that makes a list or reads one."""
         out = proto.output[0]
         given = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+        items = self.lists.get(inputs[0]) if inputs else None
         if proto.op_type == "SequenceEmpty":
             self.lists[out] = ()
         elif proto.op_type == "SequenceConstruct":
@@ -465,6 +451,12 @@ class Loops:
             self.lists[out] = (*before, inputs[1])
         elif proto.op_type == "ConcatFromSequence" and inputs[0] in self.lists:
             self._concatenated(proto, self.lists[inputs[0]], given)
+        elif proto.op_type == "SplitToSequence":
+            self.lists[out] = pieces(self.to, proto, inputs, given)
+        elif proto.op_type == "SequenceAt" and isinstance(items, tuple):
+            self.to.same[out] = item_of(self.to, items, inputs[1])
+        elif proto.op_type == "SequenceLength" and isinstance(items, tuple):
+            self.to.constants[out] = np.asarray(len(items), np.int64)
         else:
             raise NoLoop("a list of tensors")
 

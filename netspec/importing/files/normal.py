@@ -18,6 +18,7 @@ _GIVEN: dict[str, tuple[str, ...]] = {
     "ReduceMean": ("", "axes"),
     "ReduceMax": ("", "axes"),
     "ReduceMin": ("", "axes"),
+    "ReduceL1": ("", "axes"),
     "ReduceL2": ("", "axes"),
     "ReduceSumSquare": ("", "axes"),
     "ReduceProd": ("", "axes"),

@@ -46,7 +46,7 @@ class Input:
     That is the first, but of the sequences and states that recurrences read, whose second it is. `symbols`
     are the names of sizes that are open, the batch's first, of the file where it has one; empty for others.
     The rows of `regions` are those of images, of any number, and not samples. What is `counted` the file has
-    as whole numbers, and reads as numbers.
+    as whole numbers, and reads as numbers. What is of `bytes` are images, and no ids.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Input:
     batch: int = 0
     regions: bool = False
     counted: bool = False
+    bytes: bool = False
 
     @property
     def places(self) -> int:

@@ -25,12 +25,19 @@ Shape = tuple[int, ...]
 
 
 class Apart:
-    """Writes the nodes that one stands for. `shape` says the sizes of a tensor where they are known."""
+    """Writes the nodes that one stands for.
+
+    `shape` says the sizes of a tensor where they are known, and `known` the numbers of a constant.
+    """
 
     def __init__(
-        self, node: NodeProto, shape: Callable[[str], Shape | None], fresh: Callable[[str], str]
+        self,
+        node: NodeProto,
+        shape: Callable[[str], Shape | None],
+        fresh: Callable[[str], str],
+        known: Callable[[str], Array | None] = lambda name: None,
     ) -> None:
-        self.node, self.shape, self._fresh = node, shape, fresh
+        self.node, self.shape, self._fresh, self.known = node, shape, fresh, known
         self.made: list[NodeProto] = []
         self.given: Mapping[str, Any] = {
             a.name: helper.get_attribute_value(a) for a in node.attribute

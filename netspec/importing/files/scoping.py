@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 from onnx import NodeProto
 
@@ -10,6 +11,8 @@ from netspec.importing.scopes import Scope
 
 _NAMES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 _MOST = 64
+# Lists that are kept: nodes of one layer have the same, at each size that a file is read at.
+_KEPT = 4096
 
 
 def scopes_of(node: NodeProto) -> tuple[Scope, ...]:
@@ -49,14 +52,15 @@ def _of_torch(names: str, classes: str, step: str) -> tuple[Scope, ...] | None:
     return tuple(found[:_MOST])
 
 
-def _listed(text: str) -> list[str] | None:
+@lru_cache(_KEPT)
+def _listed(text: str) -> tuple[str, ...] | None:
     if len(text) > 2**16:
         return None
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
-    return [str(item) for item in value] if isinstance(value, list) else None
+    return tuple(str(item) for item in value) if isinstance(value, list) else None
 
 
 def _of_path(name: str) -> tuple[Scope, ...]:

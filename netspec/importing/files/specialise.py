@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,9 @@ from netspec.importing.files.computing import computed
 from netspec.importing.files.counted import counted
 from netspec.importing.files.einsum import as_products, bounded
 from netspec.importing.files.looping import LOOPS, UNREAD, Loops, scanned
-from netspec.importing.files.meaning.meant import meant
 from netspec.importing.files.normal import normalised
 from netspec.importing.files.program import Array, Input, Node, Program
-from netspec.importing.files.reading import as_array, attributes_of, read_flat, refused
+from netspec.importing.files.reading import as_array, attributes_of, refused
 from netspec.importing.files.regions import REGIONS, regions_of
 from netspec.importing.files.runtime import LAID_OUT, OWN, UNOFFICIAL, taken_apart
 from netspec.importing.files.scoping import scopes_of
@@ -75,8 +73,12 @@ _COMPUTED = frozenset(
     """.split()
 )
 # What ONNX Runtime's optimisers write in files of older opsets too: the first that has it.
-# Comparisons of older ones are functions there, of which nothing tells the sizes.
-_SINCE = {"LayerNormalization": 17, "GreaterOrEqual": 16, "LessOrEqual": 16}
+# Comparisons of older ones are functions there, of which nothing tells the sizes; norms of groups of
+# before 21 ONNX calls deprecated.
+_SINCE = {
+    **{"LayerNormalization": 17, "GroupNormalization": 21},
+    **{"GreaterOrEqual": 16, "LessOrEqual": 16},
+}
 # What reads sequences and states whose second axis is the batch.
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"})
 # What gives its input in evaluation.
@@ -86,31 +88,19 @@ _INTEGERS = {TensorProto.INT64, TensorProto.INT32, TensorProto.INT16, TensorProt
 _INTEGERS |= {TensorProto.UINT8, TensorProto.BOOL}
 
 
-def read_program(path: Path, sizes: Mapping[str, int] | None = None, others: int = OPEN) -> Program:
-    """The file at `path` as a program; `sizes` are those of inputs' symbols, `others` where none is given.
+def specialised(
+    path: Path,
+    proto: ModelProto,
+    arrays: dict[str, Array],
+    sizes: Mapping[str, int],
+    others: int = OPEN,
+) -> Program:
+    """A flat model in single precision as a program; `arrays`, its constants, are added to.
 
-    Raises NetspecError for a file that cannot be read.
+    `sizes` are those of inputs' symbols, `others` where none is given. Raises NetspecError for a model that
+    cannot be read.
     """
-    proto, arrays = read_flat(path)
-    single = meant(path, proto, arrays)
-    if single is not None:
-        proto, arrays = single.model, dict(single.arrays)
-    program = _Specialising(path, proto, arrays, sizes or {}, others).program()
-    return replace(program, meant=single)
-
-
-def leaves_open(path: Path) -> list[list[str]]:
-    """The names of the sizes, other than that of samples, that a file leaves open, for each input."""
-    proto, arrays = read_flat(path)
-    return [
-        [
-            dim.dim_param or f"{item.name}.{axis}"
-            for axis, dim in enumerate(item.type.tensor_type.shape.dim)
-            if axis and not dim.HasField("dim_value")
-        ]
-        for item in proto.graph.input
-        if item.name not in arrays
-    ]
+    return _Specialising(path, proto, arrays, sizes, others).program()
 
 
 def program_of(proto: ModelProto) -> Program:
@@ -119,7 +109,7 @@ def program_of(proto: ModelProto) -> Program:
     arrays = {
         tensor.name: as_array(path, tensor, tensor.name) for tensor in proto.graph.initializer
     }
-    return _Specialising(path, proto, arrays, {}).program()
+    return specialised(path, proto, arrays, {})
 
 
 class _Specialising:
@@ -129,7 +119,7 @@ class _Specialising:
         proto: ModelProto,
         arrays: dict[str, Array],
         sizes: Mapping[str, int],
-        others: int = OPEN,
+        others: int,
     ) -> None:
         self.path, self.proto, self.sizes, self.others = path, proto, sizes, others
         self.tables = Tables(arrays)
@@ -201,7 +191,7 @@ class _Specialising:
     def _input(self, item: Any, index: int) -> Input:
         kind = item.type.tensor_type
         name = printable(item.name)
-        if kind.elem_type not in (TensorProto.FLOAT, TensorProto.BOOL, *_WHOLE):
+        if kind.elem_type not in (TensorProto.FLOAT, TensorProto.BOOL, TensorProto.UINT8, *_WHOLE):
             raise refused(self.path, f"the input {name} holds numbers of another type")
         if not item.type.HasField("tensor_type") or not kind.HasField("shape"):
             raise refused(self.path, f"the input {name} has no sizes")
@@ -225,7 +215,15 @@ class _Specialising:
             symbols[:2] = symbols[1::-1]
         integers = kind.elem_type in _INTEGERS
         regions = item.name in self.regions
-        return Input(item.name, tuple(sizes), integers, tuple(symbols), int(second), regions)
+        return Input(
+            item.name,
+            tuple(sizes),
+            integers,
+            tuple(symbols),
+            int(second),
+            regions,
+            bytes=kind.elem_type == TensorProto.UINT8,
+        )
 
     def real(self, name: str) -> str:
         """What a tensor is that others are the same as."""
@@ -379,7 +377,8 @@ class _Specialising:
         ):
             if proto.domain == OWN or proto.op_type in UNOFFICIAL:
                 return taken_apart(node, self.size_of, fresh)
-            return composed(node, self.size_of, self._is_truth, fresh)
+            known = self.constants.get
+            return composed(node, self.size_of, self._is_truth, fresh, known, self.opset)
 
     def _constant(self, node: NodeProto) -> Array:
         found = attributes_of(self.path, node)

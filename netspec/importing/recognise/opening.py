@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from netspec.graph.written import input_sizes
+from netspec.importing.files.places import equal, place
 from netspec.importing.files.program import Input, Program
 from netspec.importing.recognise.recognising import Recognised, written
 from netspec.importing.recognise.steps import Step, Wire
@@ -53,13 +52,15 @@ def opened(one: Recognised, other: Recognised, program: Program) -> Recognised |
     pairs: list[tuple[Wire, Wire]] = list(zip(one.given, other.given, strict=True))
     twins = {id(b): a for a, b in pairs}
     steps: list[Step] = []
+    # Arrays of the one that are those of the other: many steps may have the same ones.
+    known: set[object] = set()
     if len(one.steps) != len(other.steps):
         return None
     for a, b in zip(one.steps, other.steps, strict=True):
         read = [(*step.inputs, *step.named.values()) for step in (a, b)]
         if [id(wire) for wire in read[0]] != [id(twins.get(id(wire))) for wire in read[1]]:
             return None
-        if not _alike(a, b):
+        if not _alike(a, b, known):
             return None
         step = a if (a.head, a.given) == (b.head, b.given) else _sized(a, b, pairs)
         if step is None or (len(a.made), len(a.aside)) != (len(b.made), len(b.aside)):
@@ -71,11 +72,16 @@ def opened(one: Recognised, other: Recognised, program: Program) -> Recognised |
     return written(replace(one, steps=tuple(steps)), program, _texts(one, program.inputs))
 
 
-def _alike(a: Step, b: Step) -> bool:
-    """Whether two steps have the same weights."""
-    return a.weights.keys() == b.weights.keys() and all(
-        np.array_equal(array, b.weights[key]) for key, array in a.weights.items()
-    )
+def _alike(a: Step, b: Step, known: set[object]) -> bool:
+    """Whether two steps have the same weights; pairs that are `known` to be the same are added to."""
+    if a.weights.keys() != b.weights.keys():
+        return False
+    for key, array in a.weights.items():
+        pair = (place(array), place(b.weights[key]))
+        if pair not in known and not equal(array, b.weights[key]):
+            return False
+        known.add(pair)
+    return True
 
 
 def _sized(a: Step, b: Step, pairs: Sequence[tuple[Wire, Wire]]) -> Step | None:

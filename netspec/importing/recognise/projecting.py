@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
+from netspec.importing.files.places import Joined
 from netspec.importing.files.program import Array
 from netspec.importing.recognise.parts.rows import is_linear, matrix, rows_of
 from netspec.importing.recognise.steps import Step, Wire
@@ -21,12 +20,13 @@ def projected(steps: list[Step]) -> None:
     for step in steps:
         for wire in (*step.inputs, *step.named.values()):
             readers.setdefault(id(wire), []).append(step)
+    joined = Joined()
     for step in steps:
         if step.head == "attend":
-            _project(step, readers)
+            _project(step, readers, joined)
 
 
-def _project(step: Step, readers: dict[int, list[Step]]) -> None:
+def _project(step: Step, readers: dict[int, list[Step]], joined: Joined) -> None:
     query, key = step.inputs[:2]
     value = step.inputs[2] if len(step.inputs) > 2 else key
     turns = [_turned(wire) for wire in (query, key)]
@@ -59,9 +59,9 @@ def _project(step: Step, readers: dict[int, list[Step]]) -> None:
     given += [f"head_width={rows // heads}"] * (rows != channels)
     given += turns[0][0]
     given += ["bias=no"] * (not there[0]) + ["key_bias=no"] * (there[0] and not there[1])
-    weights = {**_matrices(sources, matrices), **step.weights}
+    weights = {**_matrices(sources, matrices, joined), **step.weights}
     if there[0]:
-        weights["in_proj_bias"] = np.concatenate([b for b in biases if b is not None])
+        weights["in_proj_bias"] = joined([b for b in biases if b is not None])
     if out is None:
         given.append("project=no")
     else:
@@ -119,10 +119,12 @@ def _memory(sources: Sequence[Wire]) -> tuple[Wire, ...]:
     return key, value
 
 
-def _matrices(sources: Sequence[Wire], matrices: Sequence[Array]) -> dict[str, Array]:
+def _matrices(
+    sources: Sequence[Wire], matrices: Sequence[Array], joined: Joined
+) -> dict[str, Array]:
     """The projections, in one where all read as many channels."""
     if len({wire.sizes[0] for wire in sources}) == 1:
-        return {"in_proj_weight": np.concatenate(matrices)}
+        return {"in_proj_weight": joined(matrices)}
     return {f"{letter}_proj_weight": m for letter, m in zip("qkv", matrices, strict=True)}
 
 
@@ -143,5 +145,5 @@ def _part(wire: Wire) -> _Part | None:
     if found is None:
         return None
     step, rows = found
-    bias = step.weights.get("bias")
-    return step.inputs[0], matrix(step)[rows], None if bias is None else bias[rows]
+    part, bias = slice(rows.start, rows.stop), step.weights.get("bias")
+    return step.inputs[0], matrix(step)[part], None if bias is None else bias[part]

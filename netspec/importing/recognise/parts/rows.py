@@ -27,13 +27,13 @@ def matrix(step: Step) -> Array:
     return weight.reshape(weight.shape[:2])
 
 
-def rows_of(wire: Wire) -> tuple[Step, Array] | None:
+def rows_of(wire: Wire) -> tuple[Step, range] | None:
     """The linear step that a value is some rows of, and which; None for what is none's."""
     step = wire.step
     if step is None:
         return None
     if (layer := _at_one_place(step)) is not None:
-        return layer, np.arange(wire.sizes[0])
+        return layer, range(wire.sizes[0])
     if step.head.startswith("slice(") and "axis" not in step.head and "step" not in step.head:
         numbers = [int(text) for text in step.head[6:-1].split(", ")]
         part = slice(numbers[0], numbers[1] if len(numbers) > 1 else None)
@@ -41,7 +41,7 @@ def rows_of(wire: Wire) -> tuple[Step, Array] | None:
         start = sum(before.sizes[0] for before in step.made[: step.made.index(wire)])
         part = slice(start, start + wire.sizes[0])
     else:
-        return (step, np.arange(wire.sizes[0])) if is_linear(step) else None
+        return (step, range(wire.sizes[0])) if is_linear(step) else None
     whole = step.inputs[0]
     inner = rows_of(whole)
     return None if inner is None else (inner[0], inner[1][part])
@@ -71,8 +71,8 @@ def with_rows(steps: Steps, wire: Wire, order: Array, source: Wire | None = None
     found = rows_of(wire)
     if found is None:
         return None
-    step, rows = found
-    source, rows = source or step.inputs[0], rows[order]
+    step, rows = found[0], np.asarray(found[1])[order]
+    source = source or step.inputs[0]
     head = f"{step.head.rpartition('-')[0]}-{len(rows)}"
     weights = {name: array[rows] for name, array in step.weights.items()}
     given = [*step.given] if is_linear(step) else ["over=channels", *step.given]

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from netspec.importing.files.places import equal, some
+from netspec.importing.files.places import place as place_of
 from netspec.importing.files.program import Array
 from netspec.importing.recognise.steps import Step
 from netspec.ops.registry import REGISTRY
 
-# Of so many numbers it is looked at how many differ.
-_LOOKED_AT = 4096
 # So many different ones are no pattern, such as that of a blur.
 _DRAWN = 64
 _FEWEST = 4
@@ -106,7 +106,7 @@ class _Tied:
         """Whether a file holds the same numbers in two places: then one tensor is one weight."""
         places: dict[object, object] = {}
         return any(
-            places.setdefault((array.shape, array.tobytes()), _place(array)) != _place(array)
+            places.setdefault((array.shape, array.tobytes()), place_of(array)) != place_of(array)
             for step in self.steps
             if not self.drawn[id(step)]
             for array in step.weights.values()
@@ -123,43 +123,21 @@ def _is_plain(step: Step) -> bool:
 
 def _drawn(weights: Mapping[str, Array]) -> bool:
     """Whether these are numbers that no two layers have by chance, or from the start."""
-    looked = [_some(array) for array in weights.values() if array.dtype.kind == "f"]
+    looked = [some(array) for array in weights.values() if array.dtype.kind == "f"]
     values = np.concatenate(looked) if looked else np.zeros(0)
     different = len(np.unique(values))
     return len(values) >= _FEWEST and different >= min(_DRAWN, 0.75 * len(values))
 
 
-def _some(array: Array) -> Array:
-    flat = array.reshape(-1)
-    return flat[:: max(1, len(flat) // _LOOKED_AT)]
-
-
 def _key(weights: Mapping[str, Array]) -> object:
     return tuple(
-        (name, a.shape, a.dtype.str, _some(a).tobytes()) for name, a in sorted(weights.items())
+        (name, a.shape, a.dtype.str, some(a).tobytes()) for name, a in sorted(weights.items())
     )
 
 
 def _places(weights: Mapping[str, Array]) -> object:
-    return tuple((name, a.shape, _place(a)) for name, a in sorted(weights.items()))
-
-
-def _place(array: Array) -> object:
-    """Where the numbers lie: that of the file's tensor, which rules pass on as it is."""
-    return array.__array_interface__["data"][0]
+    return tuple((name, place_of(a)) for name, a in sorted(weights.items()))
 
 
 def _same(mine: Mapping[str, Array], others: Mapping[str, Array]) -> bool:
-    return mine.keys() == others.keys() and all(
-        _one(a, others[name])
-        or (a.shape == others[name].shape and np.array_equal(a, others[name], equal_nan=True))
-        for name, a in mine.items()
-    )
-
-
-def _one(array: Array, other: Array) -> bool:
-    """Whether two are the same numbers in the same place, read the same way."""
-    here, there = (
-        (a.dtype, a.shape, a.strides, a.__array_interface__["data"]) for a in (array, other)
-    )
-    return here == there
+    return mine.keys() == others.keys() and all(equal(a, others[name]) for name, a in mine.items())

@@ -10,11 +10,13 @@ import numpy as np
 from onnx import ModelProto, numpy_helper
 
 from netspec.backends.onnx.lowering import lower
+from netspec.backends.onnx.model import Model
 from netspec.backends.onnx.targets import EVERY, OPSETS, TARGETS, Target
 from netspec.diagnostics.raised import NetspecError
 from netspec.diagnostics.source import Source
 from netspec.elaborate.build import build
 from netspec.foundation.records import record
+from netspec.graph.checked import Graph
 from netspec.importing.files.program import Array, Program
 from netspec.importing.files.specialise import program_of
 from netspec.passes.deploy import deploy
@@ -65,32 +67,51 @@ class Candidate:
         return {i: np.frombuffer(n, np.float32).reshape(shape) for i, shape, n in self.numbers}
 
 
-def lowered(candidate: Candidate, opset: int) -> Iterator[Program]:
-    """What netspec writes for the step: in each spelling of this opset, of fixed and of open sizes."""
+# How a step is spelt: with letters for sizes of places or not, and for whom.
+Spelling = tuple[bool, Target]
+
+
+def spellings(opset: int) -> list[Spelling]:
+    """The ways in which a step may be written in an opset."""
+    return [(opened, target) for opened in (False, True) for target in _targets(opset)]
+
+
+def lowered(
+    candidate: Candidate, opset: int, order: Sequence[Spelling]
+) -> Iterator[tuple[Spelling, Program]]:
+    """What netspec writes for the step in each of these spellings, in their order."""
     known: set[bytes] = set()
-    for opened in (False, True):
-        try:
-            graph = deploy(build(Source("<step>", candidate.text(opened=opened))))
-        except NetspecError:
-            continue
-        for target in _targets(opset):
-            try:
-                model = lower(graph, opset=opset, target=target)
-            except NetspecError:
-                continue
-            if model.graph in known:
-                continue
-            known.add(model.graph)
-            proto = model.proto
-            _read(proto, candidate)
-            for weight in model.weights:
-                given = proto.graph.input.add(name=weight.name)
-                given.type.tensor_type.elem_type = 1
-                for size in weight.weight.shape:
-                    given.type.tensor_type.shape.dim.add(dim_value=size)
-            # Letters may stand for sizes that are not legal.
-            with suppress(NetspecError):
-                yield program_of(proto)
+    graphs: dict[bool, Graph | None] = {}
+    for spelling in order:
+        opened, target = spelling
+        if opened not in graphs:
+            graphs[opened] = _graph(candidate, opened)
+        graph = graphs[opened]
+        # Letters may stand for sizes that are not legal.
+        with suppress(NetspecError):
+            model = None if graph is None else lower(graph, opset=opset, target=target)
+            if model is not None and model.graph not in known:
+                known.add(model.graph)
+                yield spelling, _program(model, candidate)
+
+
+def _graph(candidate: Candidate, opened: bool) -> Graph | None:
+    """The step as a net, if the language has it."""
+    with suppress(NetspecError):
+        return deploy(build(Source("<step>", candidate.text(opened=opened))))
+    return None
+
+
+def _program(model: Model, candidate: Candidate) -> Program:
+    """A model of the step as files are read, its weights inputs. Raises NetspecError where that fails."""
+    proto = model.proto
+    _read(proto, candidate)
+    for weight in model.weights:
+        given = proto.graph.input.add(name=weight.name)
+        given.type.tensor_type.elem_type = 1
+        for size in weight.weight.shape:
+            given.type.tensor_type.shape.dim.add(dim_value=size)
+    return program_of(proto)
 
 
 def _read(proto: ModelProto, candidate: Candidate) -> None:

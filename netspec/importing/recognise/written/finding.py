@@ -9,7 +9,7 @@ from netspec.importing.files.program import Node, Program
 from netspec.importing.recognise.sources.held import held
 from netspec.importing.recognise.views import View
 from netspec.importing.recognise.writer import Writer
-from netspec.importing.recognise.written.again import Candidate, lowered
+from netspec.importing.recognise.written.again import Candidate, Spelling, lowered, spellings
 from netspec.importing.recognise.written.alike import alike
 from netspec.importing.recognise.written.cluster import Cluster
 from netspec.importing.recognise.written.forms import FORMS
@@ -18,25 +18,34 @@ from netspec.importing.recognise.written.forms import FORMS
 _MOST = 256
 
 
+_Spelt = tuple[list[tuple[Spelling, Program]], Iterator[tuple[Spelling, Program]]]
+
+
 class _Written:
     """What is written for steps, for each and the sizes of what it reads once."""
 
     def __init__(self, opset: int) -> None:
         self.opset = opset
-        self._known: dict[Candidate, tuple[list[Program], Iterator[Program]]] = {}
+        # A file has one way of spelling: that of the step that was found last is tried first.
+        self._order = spellings(opset)
+        self._known: dict[Candidate, _Spelt] = {}
 
-    def programs(self, candidate: Candidate) -> Iterator[Program]:
+    def programs(self, candidate: Candidate) -> Iterator[tuple[Spelling, Program]]:
         """The spellings of a step, the first ones without writing them again."""
         key = replace(candidate, reads=())
         if key not in self._known:
             if len(self._known) == _MOST:
                 return
-            self._known[key] = ([], lowered(candidate, self.opset))
+            self._known[key] = ([], lowered(candidate, self.opset, tuple(self._order)))
         made, more = self._known[key]
         yield from tuple(made)
         for program in more:
             made.append(program)
             yield program
+
+    def found(self, spelling: Spelling) -> None:
+        """Tells how a step is spelt in the file."""
+        self._order.sort(key=lambda other: other != spelling)
 
 
 def with_steps(program: Program) -> None:
@@ -61,7 +70,7 @@ def _step(
         for candidate in form(cluster):
             if candidate is None:
                 continue
-            for own in written.programs(candidate):
+            for spelling, own in written.programs(candidate):
                 pairs = alike(own, program, makers, end.output)
                 constants = candidate.constants
                 tensors = {
@@ -70,6 +79,7 @@ def _step(
                 # Of what no node reads only the sizes matter, which the step was written for.
                 if pairs is None or any(pairs.get(k, read) != read for k, read in tensors.items()):
                     continue
+                written.found(spelling)
                 shape = own.shapes[own.outputs[0]]
                 given = {
                     "head": candidate.head,

@@ -51,7 +51,9 @@ def _product(cluster: Cluster, node: Node | None) -> Node | None:
     matrix = cluster.constant(node, 1) if node is not None and node.op == "MatMul" else None
     if matrix is None or matrix.ndim != 2 or matrix.dtype != np.float32:
         return None
-    return node if bool((np.abs(matrix.sum(0) - 1) < _CLOSE).all()) else None
+    # Most matrices are weights, and told by a column.
+    parts = (matrix[:, :1], matrix)
+    return node if all((np.abs(part.sum(0) - 1) < _CLOSE).all() for part in parts) else None
 
 
 def correlated(cluster: Cluster) -> Iterator[Candidate | None]:
