@@ -402,6 +402,23 @@ def test_no_sign_is_cut_or_covered(opened: Opens, style: str) -> None:
     assert all(seen and whole for seen, whole in found)
 
 
+def test_the_sign_of_copies_covers_no_figure_of_a_card_of_two_blocks(
+    opened: Opens, net: Callable[..., Graph]
+) -> None:
+    text = "block unit { conv3-8(pad=same); relu; conv1-8 }\nblock three { unit x3 }\n"
+    page = opened(page_of(net(f"{text}three; maxpool2; three; gap"), depth=1))
+    # By how much a sign reaches below the upper edge of a line of words beside it, in pixels.
+    found = page.value("""[...document.querySelectorAll("#stage .knob.copies")].flatMap((knob) => {
+      const b = knob.getBoundingClientRect();
+      return [...document.querySelectorAll("#stage text:not(.knob text)")]
+        .map((text) => text.getBoundingClientRect())
+        .filter((t) => t.left < b.right && b.left < t.right && t.top < b.bottom && b.top < t.bottom)
+        .map((t) => (b.bottom - t.top) / t.height);
+    })""")
+    assert page.value('document.querySelectorAll("#stage .knob.copies").length') == 2
+    assert all(share < 0.5 for share in found)
+
+
 def test_nets_side_by_side_are_told_apart(opened: Opens) -> None:
     nets = [shipped(name) for name in ("vgg19", "resnet34")]
     page = opened(page_of(*nets, style="columns"))
