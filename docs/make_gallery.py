@@ -229,7 +229,7 @@ def page() -> str:
         "`--style flow` shows every layer and connection, with a frame around each block; in a net "
         "larger than a screen, what repeats is shown once. "
         "[Measured](../benchmarks/results/draw.json) by `python benchmarks/draw.py`: seconds and "
-        "bytes of every shipped net in every style that applies to it.",
+        "bytes of every net and building block of the lectures in every style that applies to it.",
         "",
     ]
     for picture in PICTURES:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.forked import Forks, forks
 
 from netspec.diagnostics.raised import NetspecError
@@ -16,11 +17,17 @@ from netspec.graph.checked import Graph
 
 Built = Callable[..., Graph]
 
+# How long an example takes says how busy the machine is: before the first, Hypothesis reads all modules.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Gives each worker of pytest-xdist a core of its own: torch and ONNX Runtime start a thread
-    for every core they see, and two workers would fight over all of them.
+    for every core they see, and two workers would fight over all of them. Files are not waited for.
     """
+    # No test cuts the power: nothing waits until a file has reached the disk.
+    os.fsync = lambda _: None
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
@@ -36,8 +43,9 @@ def pytest_collection() -> Iterator[None]:
     try:
         return (yield)
     finally:
-        gc.collect()
         gc.freeze()
+        # Nets are many objects and few cycles: the usual thresholds cost a tenth of judging them.
+        gc.set_threshold(20_000, 20, 20)
         gc.enable()
 
 

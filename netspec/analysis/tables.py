@@ -11,6 +11,7 @@ from typing import Literal
 
 from netspec.analysis.quantities import as_bytes, grouped
 from netspec.analysis.text_layout import Measure, broken, fit, shortened
+from netspec.foundation.breadth import beginning, breadth
 from netspec.foundation.records import record
 from netspec.sizes.dims import Dim, Formula
 
@@ -71,7 +72,7 @@ class Table:
         chosen, sizes = fit(measures, width)
         gaps = [measures[i].gap for i in chosen]
         rule = "-" * (sum(sizes) + sum(gaps[1:]))
-        room = width or max(map(len, (self.title, rule, *self.notes)))
+        room = width or max(map(breadth, (self.title, rule, *self.notes)))
         text = [_paint(line, _BOLD, color) for line in broken(self.title, room, 2) if self.title]
         titles = [measures[i].title for i in chosen]
         text += [_paint(line, _DIM, color) for line in self._aligned(titles, sizes, gaps, chosen)]
@@ -179,7 +180,7 @@ class Table:
 
     def _measure(self, index: int, shown: list[str]) -> Measure:
         column = self.columns[index]
-        wanted = max([len(column.title), *map(len, shown)])
+        wanted = max([len(column.title), *map(breadth, shown)])
         cells = (line.cells[index] for line in self.lines)
         flexible = column.kind in ("label", "text", "title") or any(
             isinstance(c, Formula) for c in cells
@@ -202,7 +203,8 @@ class Table:
         for pieces in zip_longest(*parts, fillvalue=""):
             line = ""
             for i, (piece, size) in enumerate(zip(pieces, sizes, strict=True)):
-                padded = piece.rjust(size) if _right(columns[i]) else piece.ljust(size)
+                space = " " * (size - breadth(piece))
+                padded = space + piece if _right(columns[i]) else piece + space
                 line += " " * (gaps[i] if i else 0) + padded
             lines.append(line.rstrip())
         return lines
@@ -216,8 +218,8 @@ def _pieces(cell: str, size: int, kind: Kind) -> list[str]:
     """A cell as lines that fit."""
     if kind == "label":
         return [_cut_label(cell, size)]
-    if kind == "title" and len(cell) > size:
-        return [f"{cell[: max(0, size - 3)].rstrip()}..."[:size]]
+    if kind == "title" and breadth(cell) > size:
+        return [f"{beginning(cell, size - 3).rstrip()}..."[:size]]
     return broken(cell, size)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from netspec.foundation.breadth import beginning, breadth
 from netspec.foundation.records import record
 
 _CUT = "*"
@@ -63,23 +64,24 @@ def broken(text: str, width: int, indent: int = 0) -> list[str]:
     Words break at blanks, sums before a sign, products behind a star, shapes before an axis; inside
     brackets only what fits no line, and words that fit none anywhere.
     """
-    if len(text) <= width:
+    if breadth(text) <= width:
         return [text]
     indent = min(indent, width // 2)
     lines, line = [], ""
     for whole in _pieces(text, width - indent):
         piece = whole
         while piece:
-            room = width - len(line)
-            if len(piece.rstrip()) <= room:
+            room = width - breadth(line)
+            if breadth(piece.rstrip()) <= room:
                 line += piece
                 break
             if line.strip():
                 lines.append(line.rstrip())
                 line, piece = " " * indent, piece.lstrip()
             else:
-                lines.append(line + piece[:room])
-                line, piece = " " * indent, piece[room:]
+                head = beginning(piece, room) or piece[:1]
+                lines.append(line + head)
+                line, piece = " " * indent, piece[len(head) :]
     return [*lines, line.rstrip()] if line.strip() else lines
 
 
@@ -91,7 +93,7 @@ def _pieces(text: str, width: int, inside: bool = False) -> Iterator[str]:
         if i + 1 == len(text) or ((inside or depth == 0) and _breaks(text, i)):
             piece = text[start : i + 1]
             start = i + 1
-            if len(piece.rstrip()) <= width or inside:
+            if breadth(piece.rstrip()) <= width or inside:
                 yield piece
             else:
                 yield from _pieces(piece, width, inside=True)
@@ -107,10 +109,10 @@ def _breaks(text: str, at: int) -> bool:
 
 def shortened(text: str, width: int) -> str:
     """A path cut in its middle, as a glob of it: what it starts with and ends in tell it apart."""
-    if len(text) <= width:
+    if breadth(text) <= width:
         return text
     kept = width - len(_CUT)
     if kept < 2:
-        return text[:width]
-    after = (kept + 1) // 2
-    return text[: kept - after].rstrip(".") + _CUT + text[-after:].lstrip(".")
+        return beginning(text, width)
+    after = beginning(text[::-1], (kept + 1) // 2)[::-1]
+    return beginning(text, kept - breadth(after)).rstrip(".") + _CUT + after.lstrip(".")

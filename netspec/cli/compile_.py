@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.shared.common import (
+    FILE,
     SPEC,
     Options,
     human_bytes,
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: netspec compile googlenet -o googlenet.onnx --logits")
 @click.argument("spec", type=SPEC)
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, readable=False), help="The file to write."
-)
+@click.option("-o", "--output", type=FILE, help="The file to write.")
 @click.option(
     "--to",
     "target",

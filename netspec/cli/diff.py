@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netspec.cli.shared.common import (
+    FILE_OR_STREAM,
     SPEC,
     Options,
     has_colour,
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
     help="Take the arguments that git gives to an external diff: `netspec diff --git --`.",
 )
 @click.option(
-    "-o", "--output", metavar="FILE", help="Draw both nets, marked: .svg, .png, .pdf or .tikz."
+    "-o",
+    "--output",
+    type=FILE_OR_STREAM,
+    metavar="FILE",
+    help="Draw both nets, marked: .svg, .png, .pdf or .tikz.",
 )
 @json_option
 @spec_options

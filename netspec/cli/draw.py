@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.shared.common import SPEC, Options, quiet_option, say, spec_options
+from netspec.cli.shared.common import FILE_OR_STREAM, SPEC, Options, quiet_option, say, spec_options
 from netspec.cli.shared.progress import Progress
 
 if TYPE_CHECKING:
@@ -20,7 +20,13 @@ FORMATS = ("svg", "png", "pdf", "tikz", "html", "dot")
 
 @click.command(epilog="Example: netspec draw vgg19 plain34 resnet34 --style columns -o columns.svg")
 @click.argument("specs", nargs=-1, type=SPEC, metavar="SPEC...")
-@click.option("-o", "--output", metavar="FILE", help="The file to write; - for standard output.")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE_OR_STREAM,
+    metavar="FILE",
+    help="The file to write; - for standard output.",
+)
 @click.option("--style", type=click.Choice(STYLES), default="fold", help="What kind of picture.")
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), help="Taken from the file by default."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from netspec.cli.shared.common import json_option, print_json, print_spec, quiet_option, say
+from netspec.cli.shared.common import FILE, json_option, print_json, print_spec, quiet_option, say
 from netspec.cli.shared.progress import Progress
 
 # More are no size of a tensor, and Python refuses thousands.
@@ -15,16 +15,16 @@ _DIGITS = 19
 
 
 @click.command(epilog="Example: netspec import resnet50.onnx -o resnet50.ns")
-@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL")
+@click.argument("model", type=FILE, metavar="MODEL")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, readable=False),
+    type=FILE,
     help="The spec to write; standard output by default.",
 )
 @click.option(
     "--weights-out",
-    type=click.Path(path_type=Path, readable=False),
+    type=FILE,
     help="A safetensors file for the model's weights, by the spec's names.",
 )
 @click.option(

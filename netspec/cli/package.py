@@ -8,6 +8,7 @@ import click
 
 from netspec.backends.onnx.options import FileOptions
 from netspec.cli.shared.common import (
+    FILE,
     SPEC,
     Options,
     human_bytes,
@@ -22,8 +23,6 @@ from netspec.cli.shared.file_options import FileChoice
 from netspec.cli.shared.progress import Progress
 from netspec.cli.shared.weights import WeightsFile, weights_options
 
-_PATH = click.Path(path_type=Path, readable=False)
-
 
 def _dtypes(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, ...]:
     chosen = [word.strip() for word in text.split(",")]
@@ -36,7 +35,7 @@ def _dtypes(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str,
 @click.command(epilog="Example: netspec package lenet5 -o lenet5-package --license mit")
 @click.argument("spec", type=SPEC)
 @click.option(
-    "-o", "--output", type=_PATH, metavar="DIR", required=True, help="The folder to write."
+    "-o", "--output", type=FILE, metavar="DIR", required=True, help="The folder to write."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, help="Seed of the initial weights.")
 @weights_options
@@ -58,8 +57,8 @@ def _dtypes(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str,
 @click.option("--logits", is_flag=True, help="Leave out final softmaxes.")
 @click.option("--name", default="", help="What the package is called in its card.")
 @click.option("--license", default="", help="The licence of the weights, by the Hub's word: mit.")
-@click.option("--labels", type=_PATH, help="A text file of the classes' names, one a line.")
-@click.option("--key", type=_PATH, help="Sign with this private key, a PEM file of P-256 to P-521.")
+@click.option("--labels", type=FILE, help="A text file of the classes' names, one a line.")
+@click.option("--key", type=FILE, help="Sign with this private key, a PEM file of P-256 to P-521.")
 @click.option(
     "--verify/--no-verify",
     "check",

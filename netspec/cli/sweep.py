@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.shared.common import (
+    FILE_OR_STREAM,
     SPEC,
     Options,
     has_colour,
@@ -59,9 +60,20 @@ def _part(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
 @click.option("--threads", type=click.IntRange(0, 1024), help="Threads of a measured run.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes; as many as pay.")
 @click.option("--ray", metavar="ADDRESS", help="Build on a Ray cluster: its address, auto, local.")
-@click.option("-o", "--output", metavar="FILE", help="The table to write; - for standard output.")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE_OR_STREAM,
+    metavar="FILE",
+    help="The table to write; - for standard output.",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), help="As the file ends by default.")
-@click.option("--plot", metavar="FILE", help="A picture of two columns: .svg, .png, .pdf, .tikz.")
+@click.option(
+    "--plot",
+    type=FILE_OR_STREAM,
+    metavar="FILE",
+    help="A picture of two columns: .svg, .png, .pdf, .tikz.",
+)
 @click.option("--x", metavar="COLUMN", help="Across: a cost, or a parameter as set_NAME; params.")
 @click.option("--y", metavar="COLUMN", help="Up: a cost; macs.")
 @click.option("--most", metavar="COLUMN", help="Which of the two more is better of; of neither.")

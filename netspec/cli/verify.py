@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netspec.cli.shared.common import (
+    FILE,
     SPEC,
     Options,
     json_option,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--key",
-    type=click.Path(path_type=Path, readable=False),
+    type=FILE,
     metavar="PUBLIC.pem",
     help="A package is signed by the owner of this public key.",
 )

@@ -41,7 +41,14 @@ class NetspecError(Exception):
         self.diagnostics = diagnostics
         self.status = status
         self.more = more
-        super().__init__(render(diagnostics, more))
+        super().__init__()
+
+    def __str__(self) -> str:
+        # Most are never read: those of edits that are tried, and of nets that are only asked about.
+        return render(self.diagnostics, self.more)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows: the text of the command line, without the frames that found it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from netspec.diagnostics.records import Diagnostic, printable
 from netspec.diagnostics.source import Span
+from netspec.foundation.breadth import breadth
 
 _WIDTH = 100
 _CALLS = 8
@@ -61,7 +62,7 @@ def _excerpt(span: Span, arrow: str, text: str = "") -> Iterator[str]:
     at = column - 1 - start
     marked = printable(code[at : at + span.end - span.start])
     yield f"{line:>5} | {printable(code)}"
-    yield "      | " + " " * len(printable(code[:at])) + "^" * max(1, len(marked))
+    yield "      | " + " " * breadth(printable(code[:at])) + "^" * max(1, breadth(marked))
 
 
 def as_json(diagnostics: tuple[Diagnostic, ...], more: int = 0) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from netspec.draw.structure.elements import (
     own_nodes_of,
 )
 from netspec.draw.structure.labels import data_inputs, family, human, label, shape, spelling, tag
-from netspec.draw.structure.naming import name_of, naming
+from netspec.draw.structure.naming import called, name_of, naming
 from netspec.draw.structure.opening import (
     Opening,
     copies_of,
@@ -191,6 +191,10 @@ class View:
         """Whose weights the layer or block at a path uses, in words, and the number of its mark."""
         found = sharing(self.graph)
         return found.words(path), found.numbers.get(path)
+
+    def called(self, block: Block) -> str:
+        """What a block is called."""
+        return called(self.graph, block)
 
     def titled(self, block: Block, title: str) -> str:
         """A block's title, with whose weights it uses."""

@@ -53,6 +53,7 @@ _OF_KERAS: dict[str, dict[str, str]] = {"upsample": {"size": "factor"}}
 _LEFT_OUT = frozenset({"in", "return_sequences"}) | IMPLIED.keys()
 _AT = re.compile(r"[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?")
 _USUAL = {"kernel": "3"}
+_POOLED = "2"
 _KERNELS = frozenset({"1", "3", "5", "7", "9", "11"})
 VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
 # A name of a tensor, and the word of a call, with the shorthand that may stand in it.
@@ -100,11 +101,9 @@ def translated(step: str) -> Iterator[str]:
         if said is not None and not known.keys() & said.keys():
             meant.append({**known, **said})
     needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
-    if word != kind:  # figures leave out a kernel that is the usual one
-        meant = [
-            {**_USUAL, **said} if needed - said.keys() == _USUAL.keys() else said for said in meant
-        ]
-    meant = [said for said in meant if needed <= said.keys()]
+    meant = [said for said in meant if needed <= said.keys()] or (
+        [*filter(None, (completed(kind, said) for said in meant))] if word != kind else []
+    )
     # Of two orders the one that gives a kernel which nets have.
     usual = [said for said in meant if square(said.get("kernel", "3")) in _KERNELS]
     for said in usual or meant:
@@ -220,8 +219,17 @@ def _value(value: str, name: str) -> str:
     return VALUES.get(value, value.lower() if value.isalpha() else value)
 
 
+def completed(kind: str, said: Mapping[str, str]) -> dict[str, str] | None:
+    """The arguments with all that a layer needs; figures leave out a usual kernel. None where others miss."""
+    needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
+    missing = needed - said.keys()
+    if missing <= _USUAL.keys():
+        return {**{name: _USUAL[name] for name in missing}, **said}
+    return None
+
+
 def written(kind: str, said: Mapping[str, str]) -> str:
-    """A step of a layer and its arguments by name, with the shorthand of what has one."""
+    """A step with these arguments, in its shorthand where there is one."""
     params = REGISTRY[kind].params
     rest = dict(said)
     kernel = square(rest.pop("kernel", ""))
@@ -229,7 +237,8 @@ def written(kind: str, said: Mapping[str, str]) -> str:
     if rest.get("pad") in ("valid", "0"):
         del rest["pad"]
     step = kind + kernel + (f"-{_short(width)}" if width else "")
-    usual = str(params["stride"].default or kernel) if stride else ""
+    # A window that moves by its own size, as a pool's does where nothing is said, needs no stride.
+    usual = str(params["stride"].default or kernel or _POOLED) if stride else ""
     if stride != usual:
         step += f"/{stride}"
     first = next(iter(REGISTRY[kind].order), "")

@@ -12,16 +12,27 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from netspec.diagnostics.suggest import ARGUMENTS, IMPLIED, layer
-from netspec.edits.foreign import VALUES, square, written
+from netspec.edits.foreign import VALUES, completed, square, written
 from netspec.foundation.records import record
 from netspec.ops.declare.operator import Operator
-from netspec.ops.declare.params import MISSING, PAD_WORDS, Choice
+from netspec.ops.declare.params import PAD_WORDS, Choice
 from netspec.ops.registry import REGISTRY
 from netspec.syntax.files import LIBRARY
 
 _TOKEN = re.compile(
     r"(?P<share>\d+(?:\.\d+)?(?=%))%|(?P<fraction>\d*\.\d+)|(?P<size>\d+(?:[x×]\d+)+)|(?P<whole>\d+)"
     r"|(?P<word>[A-Za-z_]+(?:[123][dD](?![A-Za-z]))?)|(?P<mark>[-/=:,|+>;.*×()\[\]{}]|\s+)"
+)
+# What is spelt in words or signs of its own, and how it is read.
+_SPELT = (
+    (
+        re.compile(r"(?<![-/\w])(\d+)(\s*)(?:x|×|by)\2(\d+)(?:\2(?:x|×|by)\2(\d+))?\b"),
+        r"\1x\3 \4",
+    ),
+    (re.compile(r"\bw/"), "with "),
+    (re.compile(r"\bn(?=\s*=\s*\d)"), "width"),
+    (re.compile(r"(\d+)-d\b"), r"\1"),
+    (re.compile(r"(?<=[a-z])\.(?=\s)"), ""),
 )
 # Other words of arguments than those of libraries.
 _ARGUMENTS = {
@@ -33,7 +44,19 @@ _ARGUMENTS = {
 # Words that only join others.
 _FILLING = frozenset(
     {"and", "at", "by", "every", "followed", "layer", "layers", "of"}
-    | {"on", "prob", "probability", "size", "the", "then", "with"}
+    | {
+        "dilated",
+        "kernel",
+        "kernels",
+        "on",
+        "prob",
+        "probability",
+        "size",
+        "strided",
+        "the",
+        "then",
+        "with",
+    }
 )
 _TIMES = {"once": 1, "twice": 2, "thrice": 3}
 _USUAL = frozenset({"1", "3", "5", "7", "9", "11"})
@@ -81,6 +104,8 @@ class _Step:
 
     def text(self) -> str:
         """The step in the language's shorthand; raises _Unread where numbers are left over."""
+        if (self.word, self.said, self.loose) == ("avgpool", {}, []):
+            return "gap" + self.repeat  # as the last of a figure, of the whole map
         if self.kind is None:
             return self.word + (f"({', '.join(self.loose)})" if self.loose else "") + self.repeat
         if self.repeat and self.takes("factor"):  # `upsample x2`
@@ -88,10 +113,10 @@ class _Step:
             self.repeat = ""
         for name, value in self._placed():
             self.give(name, value)
-        params = self.kind.params
-        if any(p.default is MISSING and n not in self.said for n, p in params.items()):
+        said = completed(self.word, self.said)
+        if said is None:
             raise _Unread
-        return written(self.word, self.said) + self.repeat
+        return written(self.word, said) + self.repeat
 
     def _placed(self) -> Iterator[tuple[str, str]]:
         """What the loose numbers are: a kernel that nets have, then a width, then a small stride."""
@@ -105,8 +130,8 @@ class _Step:
             elif not self.takes("width"):
                 yield "kernel", loose.pop(0)
         if self.takes("width") and loose:
-            if self.word == "fc" and len(loose) == 2:  # what flows in is said first
-                loose.pop(0)
+            if not loose[0].isdigit():
+                raise _Unread
             yield "width", loose.pop(0)
         if self.takes("stride") and loose and square(loose[0]).isdigit():
             if int(square(loose[0])) > _LARGEST_STRIDE:
@@ -127,8 +152,10 @@ def loosely(statement: str) -> str:
     default, word, rest = statement.strip().partition("default ")
     if default:
         word, rest = "", statement
+    for pattern, meant in _SPELT:
+        rest = pattern.sub(meant, rest)
     try:
-        steps = _read(list(_tokens(rest)))
+        steps = _read_or_conv(list(_tokens(rest)))
         texts = [step.text() for step in steps]
     except _Unread:
         if not word:
@@ -142,6 +169,17 @@ def loosely(statement: str) -> str:
         together = "; ".join(texts).removesuffix(last.repeat)
         return f"for i in 1..{last.repeat.removeprefix(' x')} {{ {together} }}"
     return "; ".join(texts)
+
+
+def _read_or_conv(tokens: list[tuple[str, str]]) -> list[_Step]:
+    """The steps; a kernel and a width without a layer are a convolution."""
+    try:
+        return _read(list(tokens))
+    except _Unread:
+        kinds = [kind for kind, _ in tokens]
+        if "size" not in kinds or "whole" not in kinds:
+            raise
+        return _read([("word", "conv"), ("mark", " "), *tokens])
 
 
 def _default(rest: str) -> str:
@@ -165,14 +203,16 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
             raise _Unread
         at = found.end()
         kind = found.lastgroup or ""
-        yield kind, found[kind]
+        yield kind, " " if found[kind].isspace() else found[kind]
 
 
 def _read(tokens: list[tuple[str, str]]) -> list[_Step]:
     reader = _Reader()
     while tokens:
         tokens = reader.take(tokens)
-    if not reader.steps or reader.asked or reader.before or reader.repeating or reader.depth:
+    if not reader.steps or reader.before or reader.repeating or reader.depth:
+        raise _Unread
+    if reader.asked and not reader.steps[-1].loose:  # else said of numbers before: `64 3x3 filters`
         raise _Unread
     return reader.steps
 
@@ -233,15 +273,19 @@ class _Reader:
             if self.asked != _LEFT_OUT:
                 step.give(self.asked, value)
             self.asked = ""
-        elif named and step.takes(named):
+        elif named and step.takes(named) and (value.isdigit() or named != "width"):
             step.give(named, value)
             return _behind_word(left)
+        elif self.mark == "," and left[:1] and _named(left[left[0] == ("mark", " ") :])[0]:
+            self.before.append(value)  # `avg pool, 10 fc`
         elif self.mark == "-" and value.isdigit() and step.kind:
             step.give("width", value)
         elif self.mark == "/" and step.kind:
             step.give("stride", value)
         elif self.mark == "new" and step.takes("kernel"):
             step.give("kernel", value)
+        elif self.mark == "new" and step.kind is None:
+            raise _Unread
         else:
             step.loose.append(value)
         return left
@@ -281,8 +325,8 @@ class _Reader:
         if step and text in PAD_WORDS and step.takes("pad"):
             step.give("pad", text)
             return tokens[1:]
-        if step and (asked := self._argument(text)) and step.takes(asked):
-            self.asked = asked
+        if step and (asked := self._argument(text)):  # `same padding` has its value before it
+            self.asked = asked if step.takes(asked) else ""
             return tokens[1:]
         if step and text != "name" and (text in IMPLIED or text == "in"):
             self.asked = _LEFT_OUT
@@ -301,7 +345,7 @@ class _Reader:
             self.before.append(text)
         elif step and (name := _choosing(step, text)):
             step.give(name, text)
-        elif not step or text.lower() not in _FILLING:
+        elif text.lower() not in _FILLING:
             raise _Unread
         return tokens[1:]
 
@@ -334,6 +378,8 @@ class _Reader:
 
 def _named(tokens: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
     """The layer that the next words call, as long as can be, and the tokens behind them."""
+    if not tokens or tokens[0][0] != "word":
+        return "", tokens
     words, ends = [tokens[0][1]], [1]
     at = 1
     while len(words) < _LONGEST_NAME and len(tokens) > at + 1:

@@ -15,7 +15,7 @@ from netspec.diagnostics.source import Change
 from netspec.diagnostics.suggest import layer
 from netspec.edits.foreign import apart, chained, closing, translated, ways
 from netspec.edits.loose import loosely, normalises
-from netspec.edits.papers import NAME, NOTED, PAPER, STEP, of_notation, of_paper, steps_repeated
+from netspec.edits.papers import NAME, NOTED, STEP, of_notation, steps_repeated
 from netspec.ops.registry import REGISTRY
 from netspec.sizes.shapes import image_first
 from netspec.syntax.lookalikes import ARROWS, plainly
@@ -97,7 +97,7 @@ def _around(found: re.Match[str]) -> str:
 
 
 def _separated(found: re.Match[str]) -> str:
-    return "; ".join(re.split(r"\s*(?:\|>|[,|])\s*", found[0]))
+    return "; ".join(re.split(r"\s*(?:\|>|[,|])\s*", found[0].strip("| ")))
 
 
 def _is_name(word: str) -> bool:
@@ -163,6 +163,7 @@ _OF_STATEMENTS = _known(
     (rf"(?:x(\d+)|(\d+)\s*x|(\d+)\s*\*)\s*({STEP})", _repeated),
     (rf"({STEP})\s*(?:\*|\bx)\s*({_COMPUTED}(?:\s*[-+*/%]+\s*{_COMPUTED})*)", _times),
     (r"([a-z_]+\d*-\d+)x(\d+)", r"\1 x\2"),
+    (rf"(?:repeat|loop)\(\s*(\d+)\s*,\s*({STEP})\s*\)", r"\2 x\1"),
     (r"(?:repeat|loop)\s+(\d+)", r"for i in 1..\1"),
     (
         rf"(?P<for>for\s+{NAME}\s+in)\s+range\((?:(?P<first>\d+)\s*,\s*)?(?P<last>\d+)\)",
@@ -179,12 +180,12 @@ _OF_STATEMENTS = _known(
     (rf"(.*?\w[-/])({NAME}\({_INNER}\))(.*)", r"\1(\2)\3"),
     (r"(?:\w+\.)*Activation\(\s*[\"']?(\w+)[\"']?\s*\)", r"\1"),
     (r"(.*\bas\s+|net\s+)(\w+(?:-\w+)+)", lambda m: f"{m[1]}{m[2].replace('-', '_')}"),
+    (rf"({_MERGES})\s+(?:with|and|to)\s+@?({NAME})", r"\1 { | identity | @\2 }"),
     (rf"({_MERGES})((?:\s+@?{NAME}){{2,}})", lambda m: _named(m[1], m[2])),
     (rf"({_MERGES})\s*[\s(]\s*({NAME})\)?", r"\1(@\2)"),
     (rf"(?i:act|activation|nonlinearity|norm|normali[sz]ation)\s*[\s:=]\s*\"?({NAME})\"?", r"\1"),
-    (PAPER.pattern, of_paper),
     (r"([a-z_]+)(\d+)-([1357])", r"\1\3-\2"),
-    (rf"({NAME}-\w+(?:/\d+)?)(?:/|\s*,?\s+p(?:ad)?)(\d+)", r"\1(pad=\2)"),
+    (rf"({NAME}-\w+/\d+)/(\d+)", r"\1(pad=\2)"),
     (
         rf"({NAME}[\w/-]*)\(((?:.*,)?)\s*dropout\s*=\s*([\d.]+)\s*,?(.*)\)",
         lambda m: f"{m[1]}({m[2].rstrip(', ')}{m[4]}); dropout({m[3]})".replace("()", ""),
@@ -231,7 +232,7 @@ _OF_STATEMENTS = _known(
 )
 # On the whole line.
 _OF_LINES = _known(
-    (r"(?:\d+[.)]|[-*])\s+([A-Za-z].*)", r"\1"),
+    (r"(?:\d+[.)]|[-*•▪◦‣]|>+)\s+([A-Za-z].*)", r"\1"),
     (r"(.*?)//(.*)", r"\1#\2"),
     (r"\"\"(?P<quoted>\"?)\s*(.*?)\s*\"\"(?P=quoted)", r"# \2"),
     (r"(.*?)/\*(.*?)\s*\*/\s*", r"\1#\2"),
@@ -258,10 +259,11 @@ _OF_LINES = _known(
         rf"for\s*\(?\s*(?:({NAME})\s*(?:in\b|=|:)?\s*)?(\d+)(?:\s*(?:\.{{2,3}}|:|-|to\b)\s*(\d+))?\s*\)?\s*(?:times\s*)?(\{{.*)",
         _counting,
     ),
-    (rf"{STEP}(?:\s*(?:\|>|[,|])\s*{STEP})+", _separated),
+    (rf"\|?\s*{STEP}(?:\s*(?:\|>|[,|])\s*{STEP})*\s*\|?", _separated),
+    (r"(?P<mark>`+|\*\*|\")([^`*\"]+)(?P=mark)", r"\2"),
     (
         r"(?P<before>)(?:(?P<count>\d+)\s*[x*]?|(?:repeat|loop)\s*\(?\s*(?P<times>\d+)\s*\)?(?:\s*times)?)\s*"
-        r"\{(?P<steps>[^{}|]*)\}(?P<after>.*)",
+        r"[\[{](?P<steps>[^\[\]{}|]*)[\]}](?P<after>.*)",
         steps_repeated,
     ),
     (
@@ -321,9 +323,10 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
         return
     yield from islice(_meant(_OF_LINES, line, start), _MOST)
     indented, whole = start + len(line) - len(line.lstrip()), line.strip()
-    others = [plainly(whole), "; ".join(_BETWEEN.split(whole))]
-    as_typed = (meant for text in others for _, _, meant in _meant(_OF_LINES, text, 0))
-    for meant in (*_led(whole), *islice(as_typed, _MOST)):
+    others = dict.fromkeys((plainly(whole), "; ".join(_BETWEEN.split(whole))))
+    tables = (*_OF_LINES, *_OF_STATEMENTS)
+    typed = (meant for text in others if text != whole for _, _, meant in _meant(tables, text, 0))
+    for meant in (*_led(whole), *islice(typed, _MOST)):
         if meant != whole:
             yield indented, indented + len(whole), meant
     first, last = _between(text, at, ";\n{}|")
@@ -337,7 +340,8 @@ def slips(problem: Problem, item: Diagnostic, text: str) -> Iterator[Change]:
     before = text[:offset]
     for begin, end, meant in islice(_meant(_OF_STATEMENTS, statement, first), _MOST):
         yield begin, end, _flowing(meant, before)
-    for meant in dict.fromkeys(_flowing(meant, before) for meant in _called(inner, before)):
+    called = (_flowing(meant, before) for meant in _called(inner, before))
+    for meant in dict.fromkeys(called):
         if meant != inner:
             yield offset, offset + len(inner), meant
     yield from _listed(text, at)
@@ -402,7 +406,7 @@ def _led(line: str) -> Iterator[str]:
     if len(parts) < 2:
         return
     parts = parts[bool(_ENDS.match(parts[0])) : len(parts) - bool(_ENDS.match(parts[-1]))]
-    known = [ways(part) or [loosely(part) or part] for part in parts]
+    known = [list(filter(None, (*ways(part), loosely(part)))) or [part] for part in parts]
     yield from ("; ".join(chosen) for chosen in islice(product(*known), _MOST))
     if parts and _is_name(parts[0]):
         known[0] = [f"@{parts[0]}"]

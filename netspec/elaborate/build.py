@@ -93,9 +93,15 @@ def build(
             if not mend:
                 raise
             from netspec.edits.trials import with_edits
-            from netspec.elaborate.nearby import with_nearest
+            from netspec.elaborate.nearby import with_nearest, with_unlike
 
             tried = _Trials(values, limits, shelf)
+            error = with_unlike(
+                error,
+                inputs,
+                lambda others: tried(source, others),
+                lambda others, freed: tried(source, others, freed, Conditions()),
+            )
             error = with_nearest(
                 error,
                 lambda freed, conditions: tried(source, inputs, freed, conditions),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -38,7 +38,7 @@ from netspec.elaborate.scope import (
 )
 from netspec.elaborate.targets import Targets
 from netspec.foundation.records import changed, record
-from netspec.graph.checked import Call
+from netspec.graph.checked import Call, Value
 from netspec.ops.declare.values import Name, show
 from netspec.syntax import ast
 from netspec.syntax.units import Unit
@@ -79,8 +79,12 @@ class Site:
         values: Given,
         definition: Span,
         variables: Mapping[str, object],
+        operands: Sequence[str],
     ) -> Call:
-        """The call, a level of the path below the one it stands in."""
+        """The call, a level of the path below the one it stands in.
+
+        `operands` are what it calls the tensors that flow in, empty where it has no name for one.
+        """
         return Call(
             self.scope.call,
             block,
@@ -91,6 +95,7 @@ class Site:
             definition=definition,
             values=tuple((k, v) for k, v in variables.items() if isinstance(v, int | float)),
             told=_told(values, variables),
+            taken=(*_named(operands, self.wire), *_references(variables)),
         )
 
 
@@ -148,7 +153,9 @@ class Calls:
                 {},
                 self.defaults.holding_in(unit, scope),
                 wire,
-                site.call(block.name, component, values, _defined(unit, block), variables),
+                changed(site, wire=wire).call(
+                    block.name, component, values, _defined(unit, block), variables, block.inputs
+                ),
                 scope.head,
                 scope.frozen,
                 self._shared_in(path, scope),
@@ -168,7 +175,9 @@ class Calls:
         assert told is not None
         component = site.component(told.block)
         path = scope.level.prefix + component
-        call = changed(told, parent=scope.call, component=component, span=site.span, copy=site.copy)
+        taken = found.template.operands(key.outer)
+        place = {"component": component, "span": site.span, "copy": site.copy}
+        call = changed(told, parent=scope.call, taken=taken, **place)
         result, names = self.recall.add(found, path + ".", key.outer, call, scope.head)
         self.trace.results.append((path, result))
         return result, path, names
@@ -223,7 +232,9 @@ class Calls:
             declared = unit.output
             variables, unit = self.net_variables(unit, values, scope)
             declared = declared or unit.output
-            call = site.call(name, component, values, whole, variables)
+            named = [item.name or "" for item in unit.inputs]
+            site = changed(site, wire=wire)
+            call = site.call(name, component, values, whole, variables, named)
             level = Level(path + ".", reserved(unit.chain))
             inner = Scope(unit, level, variables, {}, {}, wire, call, scope.head, scope.frozen)
             inner.shared = self._shared_in(path, scope)
@@ -321,6 +332,20 @@ def _until(net: str, values: Given, head: ast.Head) -> str | None:
         return value.text
     problem = BadArgument(net, "until", "the name of a step", show(value))
     raise Misplaced(problem, values.extents.get("until", head.extent))
+
+
+def _named(operands: Sequence[str], wire: Wire) -> Iterator[tuple[str, Value]]:
+    for name, value in zip(operands, wire or (), strict=False):
+        if name:
+            yield name, value
+
+
+def _references(variables: Mapping[str, object]) -> Iterator[tuple[str, Value]]:
+    """The parameters that are one tensor each."""
+    for name, value in variables.items():
+        wire = value.wire if isinstance(value, Binding) and value.make is None else None
+        if wire is not None and len(wire) == 1:
+            yield name, wire[0]
 
 
 def _told(values: Given, variables: Mapping[str, object]) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""The nearest sizes that an input may have, where the one it has is refused.
+"""What an input may be, where the one it is given is refused: as many axes, or the nearest sizes.
 
 The net is built once more with a symbol for every size of its inputs: what its steps need of those
 says which sizes are legal. The nearest are tried before they are named.
@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from netspec.diagnostics.messages import shapes
+from netspec.diagnostics.messages.names import UnlikeInput
 from netspec.diagnostics.raised import NetspecError
+from netspec.diagnostics.records import Diagnostic
 from netspec.elaborate.inputs import Freed
 from netspec.sizes.conditions import Conditions
 from netspec.sizes.legal import legality
@@ -25,6 +27,36 @@ _OF_SIZES = (
     shapes.PadTooLarge,
     shapes.ShapesDiffer,
 )
+
+
+def with_unlike(
+    error: NetspecError,
+    inputs: tuple[str, ...],
+    given: Callable[[tuple[str, ...]], object],
+    free: Callable[[tuple[str, ...], Freed], object],
+) -> NetspecError:
+    """The error, or that one of `inputs` has as many axes as a net does not take that is right otherwise.
+
+    `given` builds the net with inputs, `free` with symbols for their sizes.
+    """
+    if not inputs or not _builds(given, ()):
+        return error
+    declared, asked = Freed(), Freed()
+    # What the steps make of the symbols is of no interest: the inputs stand before them.
+    _builds(lambda others: free(others, declared), ())
+    _builds(lambda others: free(others, asked), inputs)
+    wanted = dict(text.split(":") for text in declared.inputs(declared.sizes))
+    found = dict(text.split(":") for text in asked.inputs(asked.sizes))
+    for name, kind in declared.types.items():
+        if name in found and len(asked.types[name].shape) != len(kind.shape):
+            axes = len(asked.types[name].shape)
+            count = f"{axes} size{'s' if axes > 1 else ''}"
+            problem = UnlikeInput(found[name], name, wanted[name], count, len(kind.shape))
+            first = error.diagnostics[0]
+            return NetspecError(
+                (Diagnostic(problem, first.span, (), first.calls),), status=error.status
+            )
+    return error
 
 
 def with_nearest(

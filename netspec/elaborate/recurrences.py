@@ -144,7 +144,8 @@ class Recurrences:
                 shared=(here, first) if first else scope.shared,
                 until=None,
             )
-            call = Call(scope.call, loop.variable, component, span, definition=span)
+            taken = ((loop.variable, step),)
+            call = Call(scope.call, loop.variable, component, span, definition=span, taken=taken)
             if isinstance(loop.body, ast.Branches):
                 inner.call = call
                 end = self.fork(loop.body, (step,), inner)

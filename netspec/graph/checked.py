@@ -26,6 +26,7 @@ class Call:
     A `recurrent` one is the pass of a recurrence at one step, named after what holds the step.
     `definition` is the text that says what the block is, `values` its parameters that are numbers or
     yes and no, `told` what it was given, by the names of its parameters and as it would be typed.
+    `taken` are the tensors that it calls by a name, by what `of` says or as arguments.
     Calls of inline blocks add no component to the path; they are kept for diagnostics and drawings.
     """
 
@@ -39,6 +40,7 @@ class Call:
     definition: Span | None = None
     values: tuple[tuple[str, float], ...] = ()
     told: tuple[tuple[str, str], ...] = ()
+    taken: tuple[tuple[str, Value], ...] = ()
 
     def __str__(self) -> str:
         """The call as it is written: `unit(8, s=2)`."""

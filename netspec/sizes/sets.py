@@ -37,7 +37,12 @@ class SizeSet:
     def __and__(self, other: SizeSet) -> SizeSet:
         late, soon = (self, other) if self.start >= other.start else (other, self)
         period = lcm(self.period, other.period)
-        early = (size for size in late.early if size in soon)
+        start, turns, residues, before = soon.start, soon.period, soon.residues, {*soon.early}
+        early = [
+            size
+            for size in late.early
+            if (size % turns in residues if size >= start else size in before)
+        ]
         remainders = (
             turn + residue
             for turn in range(0, period, late.period)

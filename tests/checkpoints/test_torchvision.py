@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save_file
 from support.places import DATA
 from support.published import TOLERANCE, image_of, logits_of, values
+from support.shelves import in_turn
 from support.torchvision_layouts import NETS
 from torch import Tensor, nn
 
@@ -88,10 +89,10 @@ def test_the_plain_network_is_the_recorded_one(name: str) -> None:
     assert np.linalg.norm(logits) == pytest.approx(golden["logits_l2"], rel=1e-7)
 
 
-@pytest.mark.parametrize("kind", ["pt", "safetensors"])
-@pytest.mark.parametrize("name", cases(NETS))
-def test_a_checkpoint_answers_as_its_network_does(name: str, kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "pickled"), in_turn([*NETS], SLOW))
+def test_a_checkpoint_answers_as_its_network_does(name: str, pickled: bool, tmp_path: Path) -> None:
     module, image = network(name), image_of(shape_of(name))
+    kind = "pt" if pickled else "safetensors"
     tensors = {key: tensor.float() for key, tensor in module.state_dict().items()}
     path = tmp_path / f"checkpoint.{kind}"
     if kind == "pt":
@@ -130,9 +131,11 @@ def exchange(first: nn.Module, second: nn.Module) -> None:
     second.load_state_dict(one)
 
 
-@pytest.mark.parametrize("name", cases(n for n in NETS if n != "alexnet"))
+@pytest.mark.parametrize(
+    "name", cases((n for n in NETS if n != "alexnet"), {*SLOW, "inception_v3"})
+)
 def test_two_early_layers_exchanged_are_noticed(name: str) -> None:
-    """AlexNet has no two layers of one shape."""
+    """AlexNet has no two layers of one shape; Inception v3 is the largest of those with branches."""
     module, image = network(name), image_of(shape_of(name))
     expected = answer(module, image)
     pairs = list(islice(twins(module), 12))

@@ -10,9 +10,10 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from support.tools import tools
 
-from netspec.cli.main import COMMANDS
+from netspec.cli.main import COMMANDS, main
 
 
 def netspec(*args: str, cwd=None, **options) -> subprocess.CompletedProcess[str]:
@@ -454,8 +455,6 @@ def test_fmt_calls_changed_only_what_it_changed(tmp_path):
 
 
 def test_what_may_be_written_and_not_read_is_an_output(tmp_path, monkeypatch):
-    from click.testing import CliRunner
-
     from netspec.cli import compile_
 
     (tmp_path / "mine.ns").write_text("input 3x8x8; gap; fc-2\n")
@@ -495,4 +494,26 @@ def test_what_only_half_precision_has_is_refused_without_it(tmp_path):
     done = netspec("compile", "lenet5", "--dtype", "fp16", "--fp32", "con1", cwd=tmp_path)
     assert done.returncode == 2
     assert "NS643" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", ""),
+        ("compile", "lenet5", "-o", ""),
+        ("compile", "lenet5", "--weights", ""),
+        ("diff", "lenet5", "alexnet", "-o", ""),
+        ("draw", "lenet5", "-o", ""),
+        ("import", ""),
+        ("import", "net.onnx", "-o", ""),
+        ("package", "lenet5", "-o", ""),
+        ("sweep", "lenet5", "-o", ""),
+        ("sweep", "lenet5", "--plot", ""),
+    ],
+)
+def test_an_empty_name_is_no_file_and_not_the_current_folder(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = CliRunner().invoke(main, words)
+    assert (found.exit_code, "an empty text names no file" in found.stderr) == (2, True)
     assert not list(tmp_path.iterdir())

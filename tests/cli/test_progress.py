@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from support.terminals import left, netspec, on_a_terminal
+from support.terminals import left, on_a_terminal
 
 from netspec.cli.shared import progress as progress_module
 from netspec.cli.shared.common import say
@@ -123,11 +123,11 @@ def test_of_two_inside_each_other_one_writes(
     assert left(terminal.getvalue()) == ""
 
 
-def test_a_command_of_seconds_tells_a_terminal_and_no_pipe() -> None:
+def test_a_command_of_seconds_tells_a_terminal() -> None:
+    """That the same command tells a pipe nothing is asked where its list is read: `test_tables.py`."""
     told = on_a_terminal("list", "--shelf", "lectures", stream="stderr")
     assert "list: reading, " in told
     assert left(told) == ""
-    assert netspec("list", "--shelf", "lectures").stderr == ""
 
 
 @pytest.mark.parametrize(("stream", "quiet"), [(StringIO, False), (Terminal, True)])

@@ -40,7 +40,10 @@ def test_a_pipe_has_120_columns():
     "shelf", ["lectures", "blocks", pytest.param("today", marks=pytest.mark.slow)]
 )
 def test_the_list_fits_80_columns_and_cuts_no_name(shelf):
-    text = netspec("list", "--shelf", shelf, COLUMNS="80").stdout
+    listed = netspec("list", "--shelf", shelf, COLUMNS="80")
+    # A command of seconds, and no terminal.
+    assert listed.stderr == ""
+    text = listed.stdout
     names = netspec("list", "--shelf", shelf, "--names").stdout.split()
     assert widest(text) <= 80
     assert set(names) <= {line.split()[0] for line in text.splitlines() if line}

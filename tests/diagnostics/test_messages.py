@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import pkgutil
 import re
+import traceback
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -173,6 +175,14 @@ def test_only_the_first_twenty_of_many_mistakes_are_shown_and_the_rest_counted()
     assert found.more == 49_980
     assert str(found).endswith("... and 49980 more")
     assert len(str(found)) < 64 * 1024
+
+
+def test_an_error_has_its_text_in_every_form_that_python_shows() -> None:
+    found = error("input 3x8x8\ncnov3-4; xyzzy\n")
+    text = render(found.diagnostics)
+    assert str(found) == str(pickle.loads(pickle.dumps(found))) == text
+    assert repr(found) == f"NetspecError({text!r})"
+    assert "".join(traceback.format_exception_only(found)).endswith(f"NetspecError: {text}\n")
 
 
 def test_compact_messages_take_one_line_each() -> None:

@@ -13,6 +13,8 @@ import pytest
 pytest.importorskip("matplotlib")
 import numpy as np
 from matplotlib.figure import Figure
+from support.charts import chart_faults, texts
+from support.pictures import Area
 
 from netspec.analysis.costs import costs
 from netspec.analysis.published import comparable, milestones, winners
@@ -98,6 +100,38 @@ def test_bars_add_up_to_the_net_and_are_few_enough_to_read(name: str) -> None:
     assert len({bar.name for bar in found}) == len(found)
 
 
+@pytest.mark.parametrize("name", NETS)
+def test_no_text_of_bars_meets_another_or_leaves_the_figure(name: str) -> None:
+    assert [*chart_faults(bars([shipped(name)]))] == []
+
+
+@pytest.mark.parametrize("names", ["alexnet vgg16", "densenet40_12 mlp", "fractalnet20 googlenet"])
+def test_no_text_of_two_nets_meets_another_or_leaves_the_figure(names: str) -> None:
+    assert [*chart_faults(bars([shipped(name) for name in names.split()]))] == []
+
+
+def test_the_highest_value_stands_clear_of_the_scale() -> None:
+    figure = bars([shipped("bn_inception")])
+    (value,) = (text for text in texts(figure) if text.name == "3.21 MB")
+    edge = figure.axes[0].get_window_extent().x0
+    assert value.left > edge
+
+
+def test_long_names_take_no_height_from_bars() -> None:
+    heights = []
+    for name in ("bn_inception", "fractalnet20"):
+        figure = bars([shipped(name)])
+        figure.draw_without_rendering()
+        heights.append(figure.axes[1].get_window_extent().height)
+    assert heights[1] > 0.95 * heights[0]
+
+
+def test_weights_that_are_shared_are_told_below_bars() -> None:
+    said = words(draw([shipped("alexnet_ten_crops")], style="bars"))
+    assert "Weights that layers share count at the first." in said
+    assert "that layers share" not in words(draw([shipped("alexnet")], style="bars"))
+
+
 def test_a_chart_has_a_title_for_those_who_cannot_see_it() -> None:
     root = ElementTree.fromstring(str(draw([shipped("lenet5")], style="bars")).encode())
     title = root.find("{http://www.w3.org/2000/svg}title")
@@ -121,6 +155,11 @@ def test_a_bar_of_a_deep_net_is_a_block_and_the_caption_says_so() -> None:
 def test_blocks_of_one_name_that_follow_each_other_share_a_bar_where_they_are_many() -> None:
     names = [bar.name for bar in bars_of(shipped("densenet121"))]
     assert names[:4] == ["conv1", "dense1–6", "transition1", "dense7–18"]
+
+
+def test_equal_layers_that_follow_each_other_share_a_bar_where_they_are_many() -> None:
+    names = [bar.name for bar in bars_of(shipped("plain56_cifar"))]
+    assert names == ["conv1", "conv2–19", "conv20", "conv21–37", "conv38", "conv39–55", "fc1"]
 
 
 def test_two_nets_are_mirrored_over_the_same_width_with_units_and_totals() -> None:
@@ -238,6 +277,54 @@ def test_without_names_depth_is_the_slide_and_bubble_has_one_protocol() -> None:
     found = comparable(everything("bubble")[0], "top1")
     assert len(found) > 30
     assert str(found[0][1].protocol) == "ImageNet validation, 1 crop"
+
+
+def test_sources_that_take_many_lines_are_left_to_the_specs() -> None:
+    few = [stating(f"n{i}", 2012, error(20 + i)) for i in range(4)]
+    assert "paper, Table 3: n0, n1, n2, n3." in words(draw(few, style="bubble"))
+    many = [
+        stating(
+            f"net{i}", 2012, error(20 + i).replace("paper, Table 3", f"a long report, page {i}")
+        )
+        for i in range(24)
+    ]
+    for style in ("bubble", "depth"):
+        said = words(draw([*many, shipped("lenet5")], style=style))
+        assert "Sources: the lines `error` and `entry` of the specs, `netspec show NAME`." in said
+        assert "a long report" not in said
+        # What is left out is named all the same.
+        assert "lenet5." in said
+
+
+@pytest.mark.parametrize("style", ["bubble", "depth"])
+def test_no_text_of_all_nets_meets_another_or_leaves_the_figure(style: str) -> None:
+    nets, challenge = everything(style)
+    make = {"bubble": bubble, "depth": depth}[style]
+    assert [*chart_faults(make(nets))] == []
+    assert not challenge or [*chart_faults(depth(nets, challenge))] == []
+
+
+def test_a_figure_of_more_nets_is_larger() -> None:
+    few = bubble([stating(f"n{i}", 2012, error(20 + i)) for i in range(4)])
+    many = bubble([stating(f"n{i}", 2012, error(20 + 1.5 * i)) for i in range(42)])
+    assert few.get_figwidth() < many.get_figwidth()
+
+
+def test_no_line_of_many_points_runs_through_a_number() -> None:
+    depths = (8, 8, 40, 120, 170, 20, 20, 90, 100, 60, 30, 9)
+    nets = [
+        stating(f"n{i}", 2012, entry(f"T{i}", 2012, 9, f"place=1, layers={count}"))
+        for i, count in enumerate((*depths, 50))
+    ]
+    figure = depth(nets)
+    figure.draw_without_rendering()
+    line = figure.axes[1]
+    points = line.transData.transform(line.lines[0].get_xydata())
+    for text in line.texts:
+        box = text.get_window_extent()
+        area = Area(box.x0, box.y0, box.x1, box.y1, text.get_text()).shrunk(1.5)
+        for start, end in pairwise(points):
+            assert not area.crossed_by(tuple(start), tuple(end)), text.get_text()
 
 
 def test_nets_that_are_named_are_all_shown() -> None:
@@ -403,6 +490,14 @@ def test_bubbles_of_small_nets_differ_and_the_key_has_their_sizes() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["600", "6 k", "20 k"]
 
 
+def test_operations_are_counted_in_what_the_most_take() -> None:
+    for name, word in (("lecun1989", "thousands"), ("mobilenet_v2", "millions"), ("vgg16", "bill")):
+        axis = bubble([shipped(name)]).axes[0]
+        assert f"multiply-adds, {word}" in axis.get_xlabel()
+        low, high = axis.get_xlim()
+        assert 0.5 < high < 2000, (low, high)
+
+
 def test_few_years_are_told_beside_many_colours() -> None:
     nets = [stating(f"n{year}", year, error(20)) for year in (1989, 2001, 2024)]
     figure = bubble(nets)
@@ -425,6 +520,12 @@ def test_long_names_take_no_height_from_bars_and_line() -> None:
             label = axis.yaxis.label.get_window_extent()
             assert 0 <= label.y0 < label.y1 <= figure.texts[1].get_window_extent().y0
     assert heights[1] > 0.8 * heights[0]
+
+
+def test_a_long_name_alone_is_not_turned() -> None:
+    figure = depth([stating("a_name_of_a_net_that_says_its_options_", 2012, error(20))])
+    assert figure.axes[0].get_xticklabels()[0].get_rotation() == 0
+    assert [*chart_faults(figure)] == []
 
 
 def test_lines_cross_where_each_has_the_other_on_both_sides() -> None:

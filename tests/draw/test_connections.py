@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from support.pages import packed, page_of
+from support.pages import packed, page_of, pictures
 from support.shelves import others, shipped
 
 from netspec.draw.formats.carrying import Carrying
-from netspec.draw.formats.connections import Connection, connections
+from netspec.draw.formats.connections import Connection, _Shape, connections
 from netspec.draw.formats.facts import Facts
 from netspec.draw.formats.states import Folded
 from netspec.draw.scene import Box, Group, Scene, Wire
+from netspec.draw.structure.reading import _Reader
 from netspec.draw.styles.flow import flow
 from netspec.draw.view import View
+from netspec.elaborate.build import build
+from netspec.syntax.files import read_spec
 
 PLAIN = (
     "resnet50",
@@ -21,7 +24,7 @@ PLAIN = (
     "nasnet_mobile",
     "densenet121",
     "fractalnet20",
-    "hrnet_w18",
+    "unetpp",
 )
 
 
@@ -102,3 +105,33 @@ def test_lines_that_lead_round_in_a_circle_end() -> None:
     square = [(0.0, 0.0), (50.0, 0.0), (50.0, 50.0), (0.0, 50.0), (0.0, 0.0)]
     sides = [Wire((square[i], square[i + 1])) for i in range(4)]
     assert joined(scene(*sides)) == [((), ())] * 4
+
+
+def test_a_line_is_compared_with_what_is_near_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The work grows as the picture does: open blocks are not compared with all lines."""
+    looked = []
+    is_met = _Shape.is_met
+    monkeypatch.setattr(_Shape, "is_met", lambda self, at: looked.append(at) or is_met(self, at))
+
+    def work(count: int) -> int:
+        blocks = [
+            box(f"b{i}", 0, 100 * i, Wire(((20, 100 * i), (20, 100 * i + 30))), h=60)
+            for i in range(count)
+        ]
+        wires = [Wire(((20, 100 * i + 60), (20, 100 * i + 100))) for i in range(count - 1)]
+        looked.clear()
+        joined(scene(*blocks, *wires))
+        return len(looked)
+
+    assert work(400) < 2.1 * work(200)
+
+
+def test_a_net_is_read_once_for_all_pictures_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repeat that is shown copy by copy makes no other net of it, but where it is a recurrence."""
+    read = []
+    whole = _Reader.whole
+    monkeypatch.setattr(_Reader, "whole", lambda self: read.append(self) or whole(self))
+    monkeypatch.setattr("netspec.draw.formats.states.MOST_WORK", 4000)
+    held = pictures(page_of(build(read_spec("resnet50"))))
+    assert any("×" in sign for signs in held for sign in "".join(signs))
+    assert len(read) == 1

@@ -184,7 +184,7 @@ def test_no_page_is_a_strip(name: str) -> None:
 def test_a_block_is_one_frame_however_many_columns_it_has(net: Callable[[str], Graph]) -> None:
     graph = net("input 4x8x8\nblock long { conv3-4(pad=same) x60 }\nconv1-4; long; gap; fc-2")
     picture = read_picture(str(draw([graph], style="flow")))
-    assert [picture.first_words(frame) for frame in picture.blocks] == ["long1"]
+    assert [picture.first_words(frame) for frame in picture.blocks] == ["long"]
     assert len(picture.leaves) == 64
     assert picture.view.bottom < 1200
     assert [*picture.faults()] == []

@@ -18,7 +18,7 @@ from netspec.draw.view import View
 from netspec.graph.checked import Graph
 
 LARGEST = 200_000
-PLAIN = ("unet", "alexnet", "squeezenet1_1", "lraspp_mobilenet_v3_large", "captioning", "fcn8s")
+PLAIN = ("unet", "alexnet", "squeezenet1_1", "captioning", "fcn8s")
 
 
 def dead_ends(page: str) -> list[tuple[set[str], str]]:

@@ -246,3 +246,22 @@ def test_of_many_names_some_are_said(net: Callable[..., Graph]) -> None:
     read = " ".join(f"| @n{i}" for i in range(30))
     found = words(fold(of(f"input 8x9x9\n{steps}\nconcat {{ {read} }}; conv1-4")))
     assert [text for text in found if "from" in text] == ["concat, from n0, n1, n2, 23 more"]
+
+
+def test_what_flows_into_a_block_has_the_names_that_its_text_has() -> None:
+    body = "mul { | @signal; conv3-n(pad=same) | @control; sigmoid }; lrn(5)"
+    gate = f"block gate(n) of signal, control {{ {body} }}"
+    text = f"input 8x8x8\n{gate}\nconv1-8 as a; conv1-8 as b\n@a; gate(8, @b); gate(8, @a); gate(8, @b)"
+    for depth in (None, 0):
+        assert not [w for w in words(fold(of(text), depth=depth)) if w.startswith("input ")]
+    shown = words(fold(of(text)))
+    assert {"signal", "control"} <= {*shown}
+    # An argument that is a tensor has its parameter's name; what has none is the input.
+    mix = "block mix(other) { add { | identity | @other; conv3-8(pad=same) }; lrn(5) }"
+    shown = words(fold(of(f"input 8x8x8\n{mix}\nconv1-8 as a; conv3-8(pad=same); mix(@a)")))
+    assert {"input", "other"} <= {*shown}
+    assert not [word for word in shown if re.fullmatch(r"input \d", word)]
+    # A loop's braces see the names around them.
+    loop = "for mask in @parts { | mul(@whole); conv3-4(pad=same) as last; lrn(5) }; concat"
+    shown = words(fold(of(f"input 8x8x8\nconv1-4 as whole; conv1-8; split(2) as parts\n{loop}")))
+    assert {"mask", "whole"} <= {*shown}

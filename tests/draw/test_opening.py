@@ -190,3 +190,20 @@ def test_dot_text_opens_the_same() -> None:
     assert folded.count("bottleneck ×4") == 1
     assert "bottleneck ×4" not in unfolded
     assert unfolded.count("bottleneck ×6") == folded.count("bottleneck ×6") == 1
+
+
+def test_repeats_of_a_block_that_holds_one_other_are_open_without_that_one(
+    net: Callable[..., Graph],
+) -> None:
+    text = "block inner { conv3-8(pad=same); conv1-8 }\nblock unit { inner }\nblock three { unit x3 }\n"
+    graph = net(f"{text}three; unit; gap")
+
+    def shown(*names: str, depth: int = 0) -> list[str]:
+        picture = str(draw([graph], expand=names, depth=depth))
+        return [text for text in words(picture) if "conv" in text]
+
+    assert shown("three", "unit") == []
+    assert len(shown("three", "unit", "inner")) == 4
+    assert len(shown("three", "inner")) == 4
+    assert shown(depth=2) == ["3×3 conv, 8", "1×1 conv, 8"]
+    assert len(shown(depth=3)) == 4

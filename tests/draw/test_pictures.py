@@ -149,7 +149,13 @@ def test_a_bus_is_shared_only_where_each_reads_all_before() -> None:
     assert chain_with_arcs(pieces, some).w == 10 + 6 * LANE
 
 
-@pytest.mark.parametrize("name", ["resnet50", "googlenet", "nasnet_mobile", "unet", "captioning"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("resnet50", "googlenet", "unet", "captioning"),
+        pytest.param("nasnet_mobile", marks=pytest.mark.slow),
+    ],
+)
 def test_pictures_are_the_same_from_run_to_run(name: str) -> None:
     script = (
         "import sys, hashlib; from netspec.elaborate.build import build;"
@@ -434,7 +440,57 @@ def test_a_card_of_a_block_in_a_block_has_the_figures_of_all_copies(
 ) -> None:
     inner = "block inner { conv1-8(bias=no); relu }\nblock outer { inner }"
     found = words(fold(net(f"{inner}\nconv1-8; outer x3; gap", input="3x8x8")))
-    assert found[found.index("outer ×3: inner1") + 1] == "8×8×8 · 192"
+    assert found[found.index("outer ×3: inner") + 1] == "8×8×8 · 192"
+
+
+def test_a_number_is_said_where_there_is_a_second_block_of_the_name(
+    net: Callable[..., Graph],
+) -> None:
+    mlp = "block mlp(n) { conv1-n; lrn(5); conv1-8 }\ninline block twice { mlp(4) }"
+    for style in ("fold", "flow"):
+
+        def shown(steps: str, style: str = style) -> list[str]:
+            text = f"{mlp}\nconv3-8(pad=same); {steps}; gap; fc-2"
+            found = words(str(draw([net(text, input="3x8x8")], style=style)))
+            return [word for word in found if word.startswith("mlp")]
+
+        assert shown("mlp(16)") == ["mlp"]
+        assert shown("mlp(16); lrn(5); mlp(24)") == ["mlp1", "mlp2"]
+        # Calls of inline blocks are no level of the path.
+        assert shown("twice; lrn(5); mlp(24)") == ["mlp1", "mlp2"]
+
+
+def test_an_output_on_the_way_stands_beside_what_gives_it(net: Callable[..., Graph]) -> None:
+    steps = "conv3-8 as codes; maxpool2; conv3-8(pad=same) x2; lrn(5) as sound"
+    picture = fold(net(f"{steps}\noutput codes, sound", input="3x8x8"))
+    assert [*read_picture(picture).faults()] == []
+    (mark,) = (area for area in read_picture(picture).labels if area.name == "output")
+    pool = next(area for area in read_picture(picture).labels if "max pool" in area.name)
+    conv = next(area for area in read_picture(picture).labels if "conv" in area.name)
+    assert mark.top < pool.top
+    assert mark.left > conv.right
+    # What follows is drawn as the net, with its shapes, and not as a branch.
+    assert sum(word.startswith("8×3×3") for word in words(picture)) >= 2
+    # Each mark is that of its own output.
+    steps = "conv3-8 as a; maxpool2; conv3-8(pad=same) as b; gap; fc-3 as c"
+    picture = fold(net(f"{steps}\noutput a, b, c", input="3x8x8"))
+    assert [*read_picture(picture).faults()] == []
+    paths = re.findall(r'data-path="(\w+)"[^>]*><title>output<', picture)
+    assert paths == ["a", "b"]
+
+
+def test_nets_side_by_side_fit_one_screen_where_closed_blocks_let_them() -> None:
+    def size(*names: str) -> tuple[float, float]:
+        view = read_picture(str(draw([shipped(name) for name in names]))).view
+        return view.right, view.bottom
+
+    alone, other = size("resnet50"), size("se_resnet50")
+    assert alone[0] + other[0] > 2000
+    wide, high = size("resnet50", "se_resnet50")
+    assert wide <= 2000
+    assert high <= 1100
+    # What does not fit either way is as narrow as it can be.
+    assert size("googlenet", "inception_v3")[0] < size("googlenet")[0] + size("inception_v3")[0]
 
 
 def test_a_head_says_where_in_a_block_it_begins(net: Callable[..., Graph]) -> None:

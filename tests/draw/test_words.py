@@ -247,10 +247,10 @@ def test_an_activation_that_is_a_block_counts_as_one() -> None:
 def test_what_does_more_than_activate_keeps_its_box() -> None:
     for body in ("gap; fc-8", "conv1-C; relu", "mul { | identity | gap; fc-C; sigmoid }"):
         found = words(fold(of(f"input 8x8x8\nblock act {{ {body} }}\nconv3-8\nact")))
-        assert "act1" in found
+        assert "act" in found
     # What is read before the activation too is shown apart from it.
     text = f"input 8x8x8\n{SWISH}\nconv3-8 as c\nswish\nadd {{ | identity | @c }}"
-    assert "swish1" in words(fold(of(text)))
+    assert "swish" in words(fold(of(text)))
 
 
 def test_arguments_have_their_names_where_they_are_not_obvious() -> None:

@@ -485,3 +485,28 @@ def test_a_parameter_of_the_net_is_given_to_a_block(body: str, word: str, refuse
     assert problem.advice_text.startswith(
         f"`{word}` is a parameter of the net: a block has its own"
     )
+
+
+def test_a_call_keeps_the_names_of_the_tensors_that_it_takes() -> None:
+    text = """
+    input 8x8x8
+    block gate(n) of x, by { mul { | @x; conv3-n(pad=same) | @by; sigmoid } }
+    block outer(other) { gate(8, @other); relu }
+    conv1-8 as a; conv1-8 as b
+    outer(@a); outer(@b); outer(@a)
+    """
+    graph = build(Source("net.ns", text))
+    calls = {call for node in graph.nodes if node.call for call in node.call.ancestors()}
+    taken = sorted(
+        (call.block, str(call.component), [(name, value.node.path) for name, value in call.taken])
+        for call in calls
+        if call.taken
+    )
+    # Calls that were remembered have the tensors of their own place.
+    flowing = ["b", "outer1.relu1", "outer2.relu1"]
+    others = ["a", "b", "a"]
+    gates = [
+        ("gate", "gate1", [("x", x), ("by", by)]) for x, by in zip(flowing, others, strict=True)
+    ]
+    outers = [("outer", f"outer{i}", [("other", by)]) for i, by in enumerate(others, 1)]
+    assert taken == sorted([*gates, *outers])

@@ -78,3 +78,42 @@ def test_of_several_that_are_too_large_the_first_says_what_fits_all() -> None:
     said = refused("input 3x4x4\nconcat { | conv5-8; gap | conv9-8; gap }").diagnostics
     notes = [(item.code, item.note) for item in said]
     assert notes == [("NS302", "the sizes nearest to 3x4x4 that fit: 3x9x9"), ("NS302", "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "said"),
+    [
+        (
+            "input 1x32x32\nconv5-6; gap; fc-10",
+            ("5",),
+            "`5` is no shape for the input `input`, which is 1x32x32: 1 size in place of 3",
+        ),
+        (
+            "input a: 3x8x8\ninput b: 4xT\nconcat { | @a; gap | @b; gap }",
+            ("b:4",),
+            "`4` is no shape for the input `b`, which is 4xT: 1 size in place of 2",
+        ),
+        (
+            "input T ids(9)\nembedding-8; position(4)",
+            ("3x4",),
+            "`3x4` is no shape for the input `input`, which is T: 2 sizes in place of 1",
+        ),
+    ],
+)
+def test_an_input_of_as_many_axes_as_no_step_takes_is_what_is_told(
+    text: str, given: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", text), inputs=given)
+    (found,) = caught.value.diagnostics
+    assert (found.code, str(found.problem)) == ("NS852", said)
+
+
+def test_a_net_that_is_wrong_as_it_is_declared_keeps_its_own_message() -> None:
+    with pytest.raises(NetspecError) as caught:
+        build(Source("t.ns", "input 3x8x8\nconv9-8; gap"), inputs=("5",))
+    assert [item.code for item in caught.value.diagnostics] == ["NS301"]
+
+
+def test_as_many_axes_as_the_steps_take_are_an_input() -> None:
+    assert build(Source("t.ns", "input 3x8x8\nconv3-8; gap"), inputs=("3x8x8x8",)).nodes

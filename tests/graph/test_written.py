@@ -11,7 +11,7 @@ from netspec.elaborate.build import build
 from netspec.graph.written import written
 
 
-@pytest.mark.parametrize("name", shelved(siblings=True))
+@pytest.mark.parametrize("name", shelved())
 def test_each_shipped_net_says_itself(name: str) -> None:
     says_itself(shipped(name))
 

@@ -23,9 +23,10 @@ PYODIDE = ROOT / "node_modules" / "pyodide"
 SCRIPT = "tests/light/digests.py"
 # Small nets that hold every operator and every block of the library that the lectures' nets and their
 # building blocks hold, and the shapes of picture that there are: columns, a lattice, long ways around.
+# Which pictures are made of one follows from its place: those whose pages are large stand where no page is.
 PLAIN = """
     alexnet captioning deconvnet fast_rcnn fractalnet20 googlenet_bn inception_reduced lecun1989 lenet5_1998
-    neocognitron prelunet_a resnet20_cifar se_resnet50 sentence_cnn shufflenet_v1 shufflenet_v2 tdnn unet vae
+    neocognitron prelunet_a resnet20_cifar se_resnet50 sentence_cnn shufflenet_v1 tdnn shufflenet_v2 unet vae
     vgg_ensemble window_tagger
     blocks/contrast_norm blocks/inverted_bottleneck blocks/shuffle_unit blocks/sobel blocks/squeeze_excite
 """.split()

@@ -26,10 +26,11 @@ from netspec.verify import verify
 # Multiply-adds and parameters of what runs in seconds on two cores.
 MACS, PARAMS = 1.3e9, 6e7
 # What takes seconds all the same, and whose steps are in `resnet18`, `resnet20_cifar`, `shufflenet_v1`,
-# `regnet_y_400mf`, `alexnet` and `nin`.
+# `regnet_y_400mf`, `alexnet_two_gpu`, `nin`, `googlenet` and `mobilenet_v2`.
 LIKE_OTHERS = {
     *("resnet34_a", "resnet50", "resnext50_32x4d", "se_resnet50"),
-    *("vgg11", "vgg16_bn", "zfnet"),
+    *("alexnet", "vgg11", "vgg16_bn", "zfnet"),
+    *("googlenet_bn", "inception_v3", "inception_v4", "mobilenet_v1"),
 }
 
 

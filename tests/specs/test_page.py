@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
 
 from support.places import DOCS
 
@@ -15,14 +14,8 @@ import zoo_figures
 from netspec.syntax.files import shipped_names
 
 
-@cache
-def page() -> str:
-    """The page as it is made now, once."""
-    return make_zoo.page()
-
-
 def test_the_page_is_current():
-    assert make_zoo.PAGE.read_text() == page(), "run `python docs/make_zoo.py`"
+    assert make_zoo.PAGE.read_text() == make_zoo.page(), "run `python docs/make_zoo.py`"
 
 
 def test_every_picture_is_current_and_no_other_is_there():
@@ -48,7 +41,7 @@ def test_what_is_printed_elsewhere_is_held_against_the_spec():
 
 
 def test_each_row_says_what_its_net_was_held_against_and_no_more():
-    rows = [line for line in page().splitlines() if line.startswith("| [")]
+    rows = [line for line in make_zoo.PAGE.read_text().splitlines() if line.startswith("| [")]
     said = {line.split("]")[0].removeprefix("| ["): line.split(" | ")[-1] for line in rows}
     assert said["vgg16"] == "torchvision 0.28.0; 138M parameters (paper, Table 2) |"
     assert said["resnet50"] == "3.8G multiply-adds (paper, Table 1) when truncated |"

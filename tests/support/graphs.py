@@ -74,7 +74,8 @@ def _call(call: Call | None, calls: dict[Call, int], shown: list[Any]) -> int | 
         calls[call] = len(calls)
         told = (call.block, call.component, call.arguments, call.copy, call.recurrent)
         spans = (_span(call.span), _span(call.definition))
-        shown.append((around, *told, *spans, repr(call.values), call.told))
+        taken = [(name, value.node.index, value.index) for name, value in call.taken]
+        shown.append((around, *told, *spans, repr(call.values), call.told, taken))
     return calls[call]
 
 

@@ -8,7 +8,7 @@ held to its figures: `tests/specs/test_figures.py` and `tests/specs/test_today.p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -79,10 +79,17 @@ def others(plain: Sequence[str]) -> list[Any]:
     return [pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-def in_turn(names: Sequence[str]) -> list[Any]:
-    """Each name with True and with False: in turn one of both is plain, the other a slow case of a test."""
+def in_turn(names: Sequence[str], slow: Collection[str] = ()) -> list[Any]:
+    """Each name with True and with False: in turn one of both is plain, the other a slow case of a test.
+
+    Of the `slow` names both are.
+    """
     return [
-        pytest.param(name, yes, marks=() if yes == (i % 2 == 0) else pytest.mark.slow)
+        pytest.param(
+            name,
+            yes,
+            marks=() if yes == (i % 2 == 0) and name not in slow else pytest.mark.slow,
+        )
         for i, name in enumerate(names)
         for yes in (True, False)
     ]

@@ -27,10 +27,26 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 
+class FileName(click.Path):
+    """The name of a file or folder: an empty one, as of a shell's variable that is not set, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        _refuse_empty(self, value, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = FileName(path_type=Path, readable=False)
+FILE_OR_STREAM = FileName(path_type=str, readable=False)
+
+
 class SpecType(click.ParamType[str]):
     """A spec: a path, `-`, or the name of a shipped one, which completes."""
 
     name = "spec"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        _refuse_empty(self, value, param, ctx)
+        return str(value)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -42,6 +58,13 @@ class SpecType(click.ParamType[str]):
 
 
 SPEC = SpecType()
+
+
+def _refuse_empty(
+    kind: click.ParamType[Any], value: Any, param: click.Parameter | None, ctx: click.Context | None
+) -> None:
+    if value == "":
+        kind.fail("an empty text names no file", param, ctx)
 
 
 @record(slots=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.shared.common import say, with_options
+from netspec.cli.shared.common import FILE, say, with_options
 from netspec.foundation.records import record
 
 if TYPE_CHECKING:
@@ -78,13 +78,13 @@ _READING = {
 _OPTIONS = (
     click.option(
         "--weights",
-        type=click.Path(path_type=Path, readable=False),
+        type=FILE,
         help="Take weights from this file.",
     ),
     click.option(
         "--map",
         "mapping",
-        type=click.Path(path_type=Path, readable=False),
+        type=FILE,
         help="Our names to the file's, as JSON.",
     ),
     click.option("--prefix", metavar="NAME", help="Take what the file has under this name."),

@@ -268,6 +268,21 @@ class NotASymbol(Problem):
     reason: str
 
 
+class UnlikeInput(Problem):
+    code = "NS852"
+    title = "`{given}` is no shape for the input `{name}`, which is {declared}: {count} in place of {wanted}"
+    help = "give all sizes of one sample, channels first, as `{declared}` has them"
+    explain = (
+        "`--input`, and the `input` of `load`, replace all sizes of an input. The net as it is declared is "
+        "right, and its steps do not take as few or as many axes as were given."
+    )
+    given: str
+    name: str
+    declared: str
+    count: str
+    wanted: int
+
+
 class UnknownMetadata(Problem):
     code = "NS223"
     title = "`{key}` {what}"

@@ -263,7 +263,9 @@ def framed(piece: Piece, element: Element) -> Piece:
     return Piece(piece.w + 2 * PAD, piece.h + 2 * PAD, piece.axis + PAD, draw)
 
 
-def beside(main: Piece, aside: Piece, *, boxed: bool = True, last: bool = False) -> Piece:
+def beside(
+    main: Piece, aside: Piece, *, boxed: bool = True, last: bool = False, look: str = "side"
+) -> Piece:
     """A piece with another hanging off its side; what flows on passes the aside by.
 
     Of one that is not `boxed`, as branches that join, it hangs off the wire below. From the `last` one
@@ -278,7 +280,7 @@ def beside(main: Piece, aside: Piece, *, boxed: bool = True, last: bool = False)
     def draw(x: float, y: float) -> list[Item]:
         at = y + min(main.h, aside.h) / 2
         found = main.draw(x, y)
-        found.append(wire((x + main.w, at), (x + main.w + 22, at), look="side"))
+        found.append(wire((x + main.w, at), (x + main.w + 22, at), look=look))
         if h > main.h and not last:
             found += _past(main, x, y, h)
         return found + aside.draw(x + main.w + 22, y)

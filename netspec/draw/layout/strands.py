@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from netspec.draw.layout.branches import FORK
 from netspec.draw.layout.pieces import BETWEEN, Piece, stack, wire
-from netspec.draw.layout.structural import FORK
 from netspec.draw.metrics import total
 from netspec.draw.scene import Item
 

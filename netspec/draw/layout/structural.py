@@ -9,16 +9,14 @@ from typing import TypeVar
 
 from netspec.draw.layout.abreast import folded_over
 from netspec.draw.layout.arcs import chain_with_arcs
+from netspec.draw.layout.branches import joined, output
 from netspec.draw.layout.dense import dense_piece, growth
 from netspec.draw.layout.lattice.drawn import lattice
 from netspec.draw.layout.layered import layered
 from netspec.draw.layout.parts import parts_card
 from netspec.draw.layout.pieces import (
-    BETWEEN,
-    LANE,
     PAD,
     ROW,
-    SIGNS,
     Heading,
     Piece,
     Strip,
@@ -26,18 +24,15 @@ from netspec.draw.layout.pieces import (
     baseline,
     beside,
     chip,
-    mark,
-    mark_text,
     row,
     row_width,
     share_mark,
     stack,
     width_of,
-    wire,
 )
 from netspec.draw.layout.udrawn import u_piece
 from netspec.draw.layout.ushape import u_shape
-from netspec.draw.metrics import total, wrapped
+from netspec.draw.metrics import wrapped
 from netspec.draw.scene import SIZES, Box, Group, Item, Words
 from netspec.draw.structure.choosing import telling
 from netspec.draw.structure.elements import (
@@ -63,7 +58,6 @@ from netspec.graph.checked import Node
 from netspec.graph.loops import loops
 from netspec.sizes.dims import Dim
 
-FORK = 15.0
 _LEAST = 200.0
 T = TypeVar("T")
 
@@ -229,6 +223,7 @@ class Layout:
 
         From the end of a `whole` net nothing flows on.
         """
+        series, left = run_on(series) if whole else (series, [])
         items = [
             ended(item) if whole and item is series.items[-1] else item for item in series.items
         ]
@@ -243,6 +238,9 @@ class Layout:
                 spread(each[at], host), self.head(block, host), boxed=boxed, last=last
             )
             shown[at] |= self.maps(block)
+        for at in left:
+            mark = output(nodes_of(series.items[at])[-1])
+            each[at] = beside(each[at], mark, look="")
         for i, (before, item) in enumerate(pairwise(series.items), 1):
             if gives(before) > 1:
                 each[i - 1 : i + 1] = spread(each[i - 1], before), spread(each[i], item)
@@ -328,7 +326,7 @@ class Layout:
     def width(self, series: Series) -> float:
         """How wide the boxes of the net's own level are: as wide as its widest layer needs."""
         widths = [150.0]
-        for item in series.items:
+        for item in run_on(series)[0].items:
             if isinstance(item, Step):
                 widths.append(row_width(item, self.view))
             elif isinstance(item, Repeat) and isinstance(item.element, Step):
@@ -386,15 +384,17 @@ class Layout:
         around: str = "",
         title: str = "",
         least: float = 0.0,
+        within: Element | None = None,
     ) -> Piece:
         """A card: closed with its figures, or open with what it does, as always with a `title`.
 
-        A closed one is at least `least` high.
+        A closed one is at least `least` high. On the card of a block that holds nothing else, `element` is
+        that block with its copies, and what is `within` it opens by itself.
         """
         if not times and (count := self._steps(block)) is not None:
             times, note = f" ×{count}", note or "one step; what it gives the next step starts from"
         shown_alone = bool(title)
-        name = title or around + (block.call.block if times else block.name)
+        name = title or around + (block.call.block if times else self.view.called(block))
         lines = note.splitlines()
         if block.head:
             losses = {head.name: head.loss for head in self.view.graph.heads}
@@ -405,7 +405,7 @@ class Layout:
         figures = self.view.numbers(element, block.type if one else None)
         if block.closing and width and "shape" in self.view.show:
             lines.append(" · ".join(shape(value.type) for value in block.closing))
-        is_open = shown_alone or self.opens(element)
+        is_open = shown_alone or self.opens(within or element)
         if is_open and not note:
             only = block.only
             if only is not None:
@@ -478,10 +478,12 @@ class Layout:
         if isinstance(only, Repeat):
             assert isinstance(only.element, Block)
             times = f" ×{only.count}"
-            piece = inside.block(only.element, whole, width, times, only.note, f"{title}: ")
+            piece = inside.block(
+                only.element, whole, width, times, only.note, f"{title}: ", within=only
+            )
         else:
             assert isinstance(only, Block)
-            piece = inside.block(only, whole, width, around=f"{title}: ")
+            piece = inside.block(only, whole, width, around=f"{title}: ", within=only)
 
         def draw(x: float, y: float) -> list[Item]:
             members = tuple(piece.draw(x, y))
@@ -495,115 +497,35 @@ class Layout:
     def parallel(self, parallel: Parallel) -> Piece:
         """Branches side by side, joined in a circle or in a bar."""
         branches = [self.series(b) if b.items else None for b in parallel.branches]
-        if not parallel.closes:
-            branches = [branch or self._output() for branch in branches]
-        join = parallel.join
-        entered = [parallel.opens and not begins(b) for b in parallel.branches]
-        real = [b for b in branches if b is not None]
-        if join is not None and join.node.op.spelling in SIGNS and 1 <= len(real) <= 2:
-            return self._joined_in_circle(branches, entered, join, parallel.opens)
-        return self._joined_in_bar(branches, entered, parallel)
+        return joined(branches, parallel, self.view)
 
-    def _output(self) -> Piece:
-        """The end of a branch that does nothing: what flows in is an output of the net."""
-        w = width_of("output", "note") + 14
 
-        def draw(x: float, y: float) -> list[Item]:
-            members: tuple[Item, ...] = (
-                Box(x, y, w, 18, "leaf", "in", 9),
-                Words(x + w / 2, baseline(y, 18, "note"), "output", "note", "middle"),
-            )
-            graph = self.view.graph
-            inner = (o.value.node for o in graph.outputs if graph.consumers[o.value.node])
-            node = next(inner, graph.outputs[0].value.node)
-            return [Group(members, node.span, node.path, "output")]
+def run_on(series: Series) -> tuple[Series, list[int]]:
+    """A net that gives outputs on its way as one chain, and which of its items give them."""
+    left = []
+    while (rest := _behind_output(series)) is not None:
+        before = series.items[:-1]
+        count = len(before)
+        left.append(count - 1)
+        series = replace(
+            series,
+            items=(*before, *rest.items),
+            arcs=(*series.arcs, *((count + a, count + b) for a, b in rest.arcs)),
+            asides=(*series.asides, *((count + at, block) for at, block in rest.asides)),
+        )
+    return series, left
 
-        return Piece(w, 18, w / 2, draw)
 
-    def _joined_in_circle(
-        self, branches: list[Piece | None], entered: list[bool], join: Step, opens: bool
-    ) -> Piece:
-        """The main branch goes straight into the circle, the others bend into it."""
-        real = [b for b in branches if b is not None]
-        main = max(real, key=lambda piece: piece.h)
-        middle_in = entered[branches.index(main)]
-        others = [b for b in branches if b is not main]
-        sides_in = [is_in for b, is_in in zip(branches, entered, strict=True) if b is not main]
-        words = width_of(mark_text(join, self.view), "note")
-        left = max(0.0, words + 16 - main.axis)
-        tall = max(p.h for p in real)
-        top = FORK if opens else 0.0
-        h = top + tall + 14 + 8 + 8
-        places, at = [], left + main.w
-        for other in others:
-            places.append(at + (LANE if other is None else BETWEEN + other.axis))
-            at += LANE if other is None else BETWEEN + other.w
-        axis = left + main.axis
-
-        def draw(x: float, y: float) -> list[Item]:
-            middle = y + h - 8
-            found: list[Item] = []
-            if middle_in:
-                found.append(wire((x + axis, y), (x + axis, y + top), arrow=not main.wired))
-            found += main.draw(x + left, y + top)
-            found.append(wire((x + axis, y + top + main.h), (x + axis, middle - 8)))
-            for other, place, is_in in zip(others, places, sides_in, strict=True):
-                start = [(x + axis, y), (x + axis, y + 5), (x + place, y + 5)] if opens else []
-                end = ((x + place, middle), (x + axis + 8, middle))
-                if other is None:
-                    found.append(wire(*start, *end, look="skip"))
-                    continue
-                if is_in:
-                    found.append(wire(*start, (x + place, y + top), arrow=not other.wired))
-                found += other.draw(x + place - other.axis, y + top)
-                found.append(wire((x + place, y + top + other.h), *end))
-            found.append(mark(join, self.view, x + axis, middle))
-            return found
-
-        w = at + (1 if at > left + main.w else 0)
-        return Piece(w, h, axis, draw, opens)
-
-    def _joined_in_bar(
-        self, branches: list[Piece | None], entered: list[bool], parallel: Parallel
-    ) -> Piece:
-        """Branches end in a bar, or run together where nothing in the picture merges them."""
-        widths = [LANE if b is None else b.w for b in branches]
-        inner = total(widths) + BETWEEN * (len(branches) - 1)
-        merge = None if parallel.join is None else bar(parallel.join, self.view, inner)
-        w = max(inner, merge.w if merge else 0.0)
-        top = FORK if parallel.opens else 0.0
-        tall = max((b.h for b in branches if b is not None), default=8.0)
-        end = (FORK + merge.h) if merge else (FORK if parallel.closes else 0.0)
-        axis = w / 2
-        places, at = [], (w - inner) / 2
-        for branch, width in zip(branches, widths, strict=True):
-            places.append(at + (width / 2 if branch is None else branch.axis))
-            at += width + BETWEEN
-
-        def draw(x: float, y: float) -> list[Item]:
-            found: list[Item] = []
-            low = y + top + tall
-            for branch, place, is_in in zip(branches, places, entered, strict=True):
-                px, look = x + place, "" if branch else "skip"
-                start = ((x + axis, y), (x + axis, y + 5), (px, y + 5))
-                if merge:
-                    finish: tuple[tuple[float, float], ...] = ((px, low + FORK),)
-                else:
-                    finish = ((px, low + 6), (x + axis, low + 6), (x + axis, low + FORK))
-                if branch is None:
-                    found.append(wire(*start, *finish, arrow=merge is not None, look=look))
-                    continue
-                if is_in:
-                    found.append(wire(*start, (px, y + top), arrow=not branch.wired))
-                found += branch.draw(px - branch.axis, y + top)
-                if end:
-                    below = (px, y + top + branch.h)
-                    found.append(wire(below, *finish, arrow=merge is not None))
-            if merge:
-                found += merge.draw(x + (w - merge.w) / 2, low + FORK)
-            return found
-
-        return Piece(w, top + tall + end, axis, draw, parallel.opens)
+def _behind_output(series: Series) -> Series | None:
+    """What follows in a chain after the last box that gives an output too; None where it ends otherwise."""
+    if len(series.items) < 2:
+        return None
+    *_, before, last = series.items
+    if not isinstance(last, Parallel) or not last.opens or last.closes:
+        return None
+    on = [branch for branch in last.branches if branch.items]
+    boxed = isinstance(before, Step | Block) and gives(before) == 1
+    return on[0] if boxed and len(on) == 1 and len(last.branches) == 2 else None
 
 
 def ended(element: Element) -> Element:

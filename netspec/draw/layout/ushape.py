@@ -13,6 +13,7 @@ from netspec.draw.structure.labels import data_inputs, is_join
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph, Node
 from netspec.ops.declare.source import Input
+from netspec.sizes.dims import Dim
 from netspec.sizes.shapes import TensorType, numel
 
 _INDENT, _ROWS, _MIDDLE = 26.0, 30.0, 90.0
@@ -137,7 +138,20 @@ def _finite(node: Node, graph: Graph) -> float:
 
 def area_of(kind: TensorType, graph: Graph) -> float:
     """How many places a tensor has, with the nominal sizes of a graph; infinite for a vector."""
-    size = graph.nominal(numel(kind.spatial)) if kind.spatial else inf
+    areas, spatial = _areas(graph), kind.spatial
+    if spatial not in areas:
+        areas[spatial] = _area(spatial, graph)
+    return areas[spatial]
+
+
+@lru_cache(maxsize=8)
+def _areas(graph: Graph) -> dict[tuple[Dim, ...], float]:
+    """The areas of a graph that were asked for: a picture's layouts ask for few, and often."""
+    return {}
+
+
+def _area(spatial: tuple[Dim, ...], graph: Graph) -> float:
+    size = graph.nominal(numel(spatial)) if spatial else inf
     if isinstance(size, int | float):
         return size
     # Symbols that stay open count alike: their nominal size does not matter for a comparison.

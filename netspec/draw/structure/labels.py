@@ -179,3 +179,16 @@ def _formula(text: str) -> str:
     text = re.sub(r"\d+", lambda found: human(int(found[0])), text)
     text = re.sub(r"\b(\w+)\*\1\b(?!\*\1\b)", r"\1²", text)
     return text.replace("*", "·").replace(" - ", " − ")
+
+
+def is_given(node: Node) -> bool:
+    """Whether the author of a spec gave a step its name: `conv1` is none."""
+    if isinstance(node.op, Input) or not node.name:
+        return False
+    words = (node.op.spelling, *node.op.aliases)
+    ending = node.name.rpartition("_")[2] if node.name.rpartition("_")[0] else node.name
+    return not any(
+        word.rstrip("0123456789") == part.rstrip("0123456789")
+        for word in words
+        for part in (node.name, ending)
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from netspec.draw.structure.choosing import telling
-from netspec.draw.structure.elements import Step
-from netspec.draw.structure.labels import data_inputs
+from netspec.draw.structure.elements import Block, Step
+from netspec.draw.structure.labels import data_inputs, is_given
 from netspec.foundation.records import record
 from netspec.graph.checked import Call, Graph, Node
 from netspec.ops.declare.source import Input
@@ -26,21 +26,31 @@ class Naming:
 def name_of(step: Step) -> str:
     """The name that was given to a step, or nothing: `conv1` is none."""
     for node in reversed(step.nodes):
-        if _is_given(node):
+        if is_given(node):
             return node.name
     return ""
 
 
-def _is_given(node: Node) -> bool:
-    if isinstance(node.op, Input) or not node.name:
-        return False
-    words = (node.op.spelling, *node.op.aliases)
-    ending = node.name.rpartition("_")[2] if node.name.rpartition("_")[0] else node.name
-    return not any(
-        word.rstrip("0123456789") == part.rstrip("0123456789")
-        for word in words
-        for part in (node.name, ending)
-    )
+def called(graph: Graph, block: Block) -> str:
+    """What a block is called: its name, without its number where no second stands beside it."""
+    alone = not block.is_named and len(_beside(graph)[_place(block.call)]) == 1
+    return block.call.block if alone else block.name
+
+
+@lru_cache(maxsize=16)
+def _beside(graph: Graph) -> dict[tuple[Call | None, str], set[Call]]:
+    """The calls of one block that stand beside each other in a path, by where that is."""
+    found: dict[tuple[Call | None, str], set[Call]] = {}
+    for node in graph.nodes:
+        for call in node.call.ancestors() if node.call else ():
+            if call.component:
+                found.setdefault(_place(call), set()).add(call)
+    return found
+
+
+def _place(call: Call) -> tuple[Call | None, str]:
+    around = call.parent.ancestors() if call.parent else ()
+    return next((outer for outer in around if outer.component), None), call.block
 
 
 @lru_cache(maxsize=16)
@@ -60,7 +70,7 @@ def naming(graph: Graph) -> Naming:
             continue
         ported = _ported(graph, node)
         given = [
-            source for source in dict.fromkeys(far) if _is_given(source) and source not in ported
+            source for source in dict.fromkeys(far) if is_given(source) and source not in ported
         ]
         named.update({source: source.name for source in given})
         if given:

@@ -24,7 +24,7 @@ from netspec.draw.structure.elements import (
     leaves_of,
 )
 from netspec.draw.structure.knots import FEWEST
-from netspec.draw.structure.labels import data_inputs, is_elementwise, is_minor
+from netspec.draw.structure.labels import data_inputs, is_elementwise, is_given, is_minor
 from netspec.draw.structure.ladders import NEXT, inherited, named
 from netspec.draw.structure.telling import NOTHING, Telling
 from netspec.foundation.merging import Merged
@@ -241,9 +241,22 @@ class _Reader:
         """What `container` (None for the net) does, as chains and branches."""
         children = self._children(container, nodes)
         closing = self._departures(container, nodes)
-        names = self._names.get(container, {})
-        arrivals = [(value, names.get(value, "")) for value in self._arrivals(container, nodes)]
+        arrivals = self._named(container, self._arrivals(container, nodes))
         return decompose(self.graph, children, arrivals, closing, self.telling)
+
+    def _named(
+        self, container: Call | None, arrivals: tuple[Value, ...]
+    ) -> list[tuple[Value, str]]:
+        """What flows in, with its names: those of a ladder, or else those that the block's text has."""
+        said = {value: name for name, value in container.taken} if container else {}
+        if container and container.definition == container.span:
+            # Braces see the names around them.
+            around = (value for value in arrivals if is_given(value.node))
+            said = {value: value.node.name for value in around} | said
+        names = {**said, **self._names.get(container, {})}
+        # What alone has no name is what flows in.
+        rest = "input" if sum(value not in names for value in arrivals) == 1 else ""
+        return [(value, names.get(value, rest)) for value in arrivals]
 
     def _arrivals(self, container: Call | None, nodes: tuple[Node, ...]) -> tuple[Value, ...]:
         """The tensors that flow in from outside, each once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netspec.analysis.costs import costs
 from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.graph.checked import Graph
@@ -43,7 +44,7 @@ class Assumed:
         return ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
 
 
-def sized(graph: Graph) -> str:
+def _sized(graph: Graph) -> str:
     """How the command line is given such numbers for the inputs whose sizes are open: `--input 64`."""
     assumed = Assumed(graph)
     open_ones = [n for n in graph.inputs if not all(isinstance(s, int) for s in n.types[0].shape)]
@@ -52,6 +53,17 @@ def sized(graph: Graph) -> str:
         f"{input_sizes([*map(str, assumed.shape(node.types[0]))])}"
         for node in open_ones
     )
+
+
+def is_counted(graph: Graph) -> bool:
+    """Whether the multiply-adds of a net are a number, as what is to scale needs."""
+    return isinstance(costs(graph).macs, int)
+
+
+def uncounted(graph: Graph) -> NetspecError:
+    """The error for a net whose multiply-adds are a formula, with sizes that make them a number."""
+    reason = f"the multiply-adds of {graph.name} are a formula, {costs(graph).macs}"
+    return NetspecError(CannotDraw(reason, f"give sizes: {_sized(graph)}"))
 
 
 def _chosen(graph: Graph) -> dict[str, int]:

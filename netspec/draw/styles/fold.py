@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -39,13 +39,27 @@ def folded(view: View) -> Scene:
     Of a net that takes more than 2,000 boxes, the middle of long chains is left out; raises
     NetspecError where that is not enough.
     """
+    found = []
+    for each in pages(view):
+        if on_screen(each):
+            return each
+        found.append(each)
+    return min(found, key=lambda each: max(each.width / SCREEN[0], each.height / SCREEN[1]))
+
+
+def pages(view: View) -> Iterator[Scene]:
+    """The net as `folded` may show it, the pages with the most open blocks first.
+
+    One page where the view itself says what is open. Raises NetspecError as `folded` does.
+    """
     series = outline_of(view)
     chosen = view.depth is not None or view.expand or view.only is not None
     closed = replace(view, depth=0, expand=(), only=None)
     if Layout(closed if not chosen else view).boxes(series) > MOST_BOXES:
         series = shortened(series)
     if chosen:
-        return page(view if _is_drawable(view, series) else _drawable(closed, series), series)
+        yield page(view if _is_drawable(view, series) else _drawable(closed, series), series)
+        return
     choices = (
         view,
         replace(view, first=True),
@@ -53,17 +67,12 @@ def folded(view: View) -> Scene:
         replace(view, depth=1),
         replace(closed, wrappers=True),
     )
-    pages = []
     drawable = [choice for choice in choices if _is_drawable(choice, series)]
+    if not drawable:
+        _drawable(closed, series)
     for turns in (False, True):
         for choice in drawable:
-            found = page(choice, series, inside=True, turns=turns)
-            if on_screen(found):
-                return found
-            pages.append(found)
-    if not pages:
-        _drawable(closed, series)
-    return min(pages, key=lambda found: max(found.width / SCREEN[0], found.height / SCREEN[1]))
+            yield page(choice, series, inside=True, turns=turns)
 
 
 def refuse_tangles(style: str, graph: Graph) -> None:

@@ -167,7 +167,7 @@ def _heading(member: Member, view: View, *, called: bool = False) -> tuple[str, 
         case Repeat():
             return f"×{member.count}", member.note
         case Block():
-            return view.titled(member, member.call.block if called else member.name), ""
+            return view.titled(member, member.call.block if called else view.called(member)), ""
         case Series():
             nodes, names = set(nodes_of(member)), telling(view.graph).names
             return ", ".join(name for value, name in names.items() if value.node in nodes), ""
@@ -196,7 +196,7 @@ def _box(member: Member, view: View) -> Made:
         assert isinstance(element, Block)
         block = element.call.block
         known = not element.is_named or element.name == block
-        named = element.name if known else f"{element.name}: {block}"
+        named = view.called(element) if known else f"{element.name}: {block}"
         text = block + times if times else view.titled(element, named)
         look, ink = "head" if element.head else "shut", ""
         span, path, role, size = element.call.span, element.path, "block", "head"

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.raised import Rejection
 from netspec.elaborate.again.keys import Key, Keys
-from netspec.elaborate.again.template import Foreign, Named, Places, Run, Template, Typing
+from netspec.elaborate.again.template import (
+    Foreign,
+    Named,
+    Places,
+    Run,
+    Template,
+    Typing,
+    operands,
+)
 from netspec.elaborate.again.trace import Mark, Trace
 from netspec.elaborate.assemble import Assembler, Known
 from netspec.elaborate.scope import Binding, Given, Scope, Wire
@@ -169,26 +177,28 @@ class Recall:
         """
         template, typing = found.template, found.typing
         values, calls = list(outer), [call]
-        for around, old in template.calls:
-            parent = calls[around]
-            calls.append(
-                Call(
-                    parent,
-                    old.block,
-                    old.component,
-                    old.span,
-                    old.arguments,
-                    old.copy,
-                    old.recurrent,
-                    old.definition,
-                    old.values,
-                    old.told,
-                )
-            )
         nodes = self.assembler.nodes
         index = len(nodes)
         for step, types in zip(template.steps, typing.types, strict=True):
             op, inputs, outputs, path, span, inside, owner, head, frozen = step
+            # What a call has names for stands before its first step.
+            for around, old, places in template.calls[len(calls) - 1 : inside]:
+                parent, named = calls[around], operands(old, places, values)
+                calls.append(
+                    Call(
+                        parent,
+                        old.block,
+                        old.component,
+                        old.span,
+                        old.arguments,
+                        old.copy,
+                        old.recurrent,
+                        old.definition,
+                        old.values,
+                        old.told,
+                        named,
+                    )
+                )
             path = prefix + path
             whose = path if owner is step.path else prefix + owner
             node = Node(

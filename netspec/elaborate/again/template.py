@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,13 +58,15 @@ class Named(NamedTuple):
 class Template:
     """What a call adds. `calls` are those inside, each with the number of the one around it.
 
-    `fixed` is one that says nothing of tensors of other sizes.
+    With each call, itself included, are the tensors that it has names for. `fixed` is one that says
+    nothing of tensors of other sizes.
     """
 
     outer: int
     call: Call | None
+    named: Places
     steps: tuple[Step, ...]
-    calls: tuple[tuple[int, Call], ...]
+    calls: tuple[tuple[int, Call, Places], ...]
     wire: Places
     names: tuple[tuple[str, Named], ...]
     heads: tuple[tuple[str, int, float], ...]
@@ -74,6 +76,16 @@ class Template:
     runs: int
     deepest: int
     fixed: bool
+
+    def operands(self, outer: Sequence[Value]) -> tuple[tuple[str, Value], ...]:
+        """What the call has names for, where these tensors reach it from outside."""
+        return operands(self.call, self.named, outer) if self.call else ()
+
+
+def operands(call: Call, places: Places, values: Sequence[Value]) -> tuple[tuple[str, Value], ...]:
+    """What a call has names for, of `values` by their places."""
+    named = zip(call.taken, places, strict=True)
+    return tuple([(name, values[place]) for (name, _), place in named])
 
 
 class Typing(NamedTuple):
@@ -131,13 +143,14 @@ class Run:
                 number += 1
         self._calls = {self.call: 0}
         self._heads = {head.name for head in trace.heads[start.heads : end.heads]}
-        calls: list[tuple[int, Call]] = []
+        calls: list[tuple[int, Call, Places]] = []
         steps = tuple(self._step(node, calls) for node in self._nodes)
         shared = any(step.owner != step.path for step in steps)
         asked = (self._question(q) for q in trace.asked[start.asked : end.asked])
         return Template(
             outer=len(self.outer),
             call=self.call,
+            named=self._operands(self.call),
             steps=steps,
             calls=tuple(calls),
             wire=self._places(self.wire),
@@ -155,7 +168,7 @@ class Run:
             runs=end.runs - start.runs,
             deepest=self.deepest,
             fixed=shared
-            or any(call.recurrent for _, call in calls)
+            or any(call.recurrent for _, call, _ in calls)
             or any(step.op.looks_back or isinstance(step.op, Repeat) for step in steps),
         )
 
@@ -173,7 +186,7 @@ class Run:
             raise Foreign
         return path[len(self.prefix) :]
 
-    def _step(self, node: Node, calls: list[tuple[int, Call]]) -> Step:
+    def _step(self, node: Node, calls: list[tuple[int, Call, Places]]) -> Step:
         inputs = self._places(node.inputs)
         if node.op.looks_back and any(place < len(self.outer) for place in inputs):
             raise Foreign
@@ -191,15 +204,18 @@ class Run:
             node.frozen,
         )
 
-    def _call(self, call: Call | None, calls: list[tuple[int, Call]]) -> int:
+    def _call(self, call: Call | None, calls: list[tuple[int, Call, Places]]) -> int:
         number = self._calls.get(call)
         if number is None:
             if call is None:
                 raise Foreign
             around = self._call(call.parent, calls)
-            calls.append((around, call))
+            calls.append((around, call, self._operands(call)))
             number = self._calls[call] = len(calls)
         return number
+
+    def _operands(self, call: Call | None) -> Places:
+        return self._places(value for _, value in call.taken) if call else ()
 
     def _question(self, question: Question) -> tuple[str, Places, object]:
         return question.letter, self._places(question.tensors), question.answer

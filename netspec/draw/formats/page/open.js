@@ -89,7 +89,9 @@ function signs(g) {
     sign(g, "alone", ...(e + x > 25 ? [x - 17, y] : [x, y + below]), "1", alone.says);
   }
   const end = box.x.baseVal.value + box.width.baseVal.value;
-  if (copies) sign(g, "copies", end - 4, y - 2, copies.count ? `×${copies.count} ▾` : "▴", copies.says);
+  // At the corner, where no figure is, unless the other block on the card has its sign there.
+  const taken = shared && g.parentNode.querySelector(":scope > .knob.copies");
+  if (copies) sign(g, "copies", end - 4, box.y.baseVal.value + (taken ? 18 : 0), copies.count ? `×${copies.count} ▾` : "▴", copies.says);
 }
 
 function sign(g, way, x, y, label, says) {

@@ -13,8 +13,8 @@ from netspec.diagnostics.messages.draw import CannotDraw
 from netspec.diagnostics.raised import NetspecError
 from netspec.draw.structure.labels import human
 from netspec.draw.structure.reading import flat_steps
-from netspec.draw.styles.assumed import sized
-from netspec.draw.styles.charts.frame import PAIR, captioned
+from netspec.draw.styles.assumed import is_counted, uncounted
+from netspec.draw.styles.charts.frame import CHARACTERS, PAIR, captioned, unit_of
 from netspec.draw.view import View
 from netspec.foundation.records import record
 from netspec.graph.checked import Graph
@@ -23,7 +23,8 @@ from netspec.sizes.shapes import numel
 _READABLE, _MOST = 48, 200
 # Characters of 8 points to an inch.
 _CHARACTERS = 13
-_UNITS = ((1e9, "G", "billions"), (1e6, "M", "millions"), (1e3, "k", "thousands"), (1.0, "", ""))
+# Inches that the scales at the side take.
+_SCALE = 0.7
 
 
 @record
@@ -47,7 +48,11 @@ def bars(graphs: Sequence[Graph]) -> Figure:
         raise NetspecError(CannotDraw(reason), status=2)
     nets = [bars_of(graph) for graph in graphs]
     count = max(map(len, nets))
-    figure = captioned(max(7.5, 1.5 + 0.24 * count), 7.5, _caption(graphs, nets))
+    width = max(7.5, 1.5 + 0.24 * count)
+    # Names that are turned take height, which bars do not lose.
+    turned = (_longest(net) / CHARACTERS for net in nets if not _fits(net, width))
+    taken = sum(max(0.0, inches - 1) for inches in turned)
+    figure = captioned(width, 7.5 + taken, _caption(graphs, nets))
     panels = figure.subplots(3, 1)
     for axis, (title, memory) in zip(panels, _PANELS.items(), strict=True):
         _panel(axis, graphs, nets, title, memory)
@@ -71,13 +76,11 @@ _PANELS = {
 def bars_of(graph: Graph) -> list[Bar]:
     """One bar a layer; where those are many, one a block, of the innermost level that is few.
 
-    Where even the outermost are many, those that follow each other and differ in their number
-    share one: `dense1–6`.
+    Where even the outermost are many, those that follow each other and are equal but for their number
+    share one, `conv2–19`; where those are many too, all that differ in their number: `dense1–6`.
     """
-    total = costs(graph).macs
-    if not isinstance(total, int):
-        reason = f"the multiply-adds of {graph.name} are a formula, {total}"
-        raise NetspecError(CannotDraw(reason, f"give sizes: {sized(graph)}"))
+    if not is_counted(graph):
+        raise uncounted(graph)
     layers = _layers(graph)
     levels = max((layer.name.count(".") + 1 for layer in layers), default=1)
     for level in range(levels, 0, -1):
@@ -85,7 +88,8 @@ def bars_of(graph: Graph) -> list[Bar]:
         if len(found) <= _READABLE:
             break
     else:
-        found = _runs(found)
+        equal = _runs(found, equal=True)
+        found = equal if len(equal) <= _READABLE else _runs(found)
     if not 0 < len(found) <= _MOST:
         reason = f"bars need 1 to {_MOST} layers or blocks, and {graph.name} has {len(found)}"
         raise NetspecError(CannotDraw(reason, "draw it with --heat macs"))
@@ -114,9 +118,15 @@ def _merged(layers: Sequence[Bar], level: int) -> list[Bar]:
     return [_sum(name, inner) for name, inner in groups.items()]
 
 
-def _runs(found: Sequence[Bar]) -> list[Bar]:
+def _runs(found: Sequence[Bar], *, equal: bool = False) -> list[Bar]:
+    """What follows itself as one bar each: of one name, and of the same figures if those are `equal`."""
+
+    def alike(bar: Bar) -> tuple[str, object]:
+        figures = [getattr(bar, part) for part in _PANELS.values()] if equal else None
+        return bar.name.rstrip("0123456789"), figures
+
     merged = []
-    for stem, members in groupby(found, key=lambda bar: bar.name.rstrip("0123456789")):
+    for (stem, _), members in groupby(found, key=alike):
         run = list(members)
         name, last = run[0].name, run[-1].name.removeprefix(stem)
         merged.append(_sum(name if len(run) == 1 else f"{name}–{last}", run))
@@ -132,7 +142,7 @@ def _panel(
     axis: Any, graphs: Sequence[Graph], nets: list[list[Bar]], title: str, part: str
 ) -> None:
     highest = max(getattr(bar, part) for net in nets for bar in net)
-    scale, letter, word = next(unit for unit in _UNITS if highest >= unit[0] or unit[0] == 1)
+    scale, letter, word = unit_of(highest)
     axis.set_ylabel(f"{title}, {letter}B" if part == "memory" else f"{title}, {word}".rstrip(", "))
     for sign, graph, net, colour in zip((1, -1), graphs, nets, PAIR, strict=False):
         values = [sign * getattr(bar, part) / scale for bar in net]
@@ -156,11 +166,13 @@ def _places(net: Sequence[Bar]) -> list[float]:
 def _tell_highest(axis: Any, net: list[Bar], part: str, sign: int, scale: float) -> None:
     values = [getattr(bar, part) for bar in net]
     value = max(values)
-    edge = 0.3 / axis.figure.get_figwidth()
-    at = min(max(_places(net)[values.index(value)], edge), 1 - edge)
     unit = "B" if part == "memory" else ""
+    text = f"{human(value)}{unit}" if value >= 1000 or not unit else f"{value} B"
+    # It stays clear of the scale at the side.
+    edge = (0.5 * len(text) + 1) / _CHARACTERS / (axis.figure.get_figwidth() - _SCALE)
+    at = min(max(_places(net)[values.index(value)], edge), 1 - edge)
     axis.annotate(
-        f"{human(value)}{unit}" if value >= 1000 or not unit else f"{value} B",
+        text,
         (at, sign * value / scale),
         (0, 3 * sign),
         textcoords="offset points",
@@ -170,10 +182,18 @@ def _tell_highest(axis: Any, net: list[Bar], part: str, sign: int, scale: float)
     )
 
 
+def _longest(net: Sequence[Bar]) -> int:
+    return max(len(_short(bar.name)) for bar in net)
+
+
+def _fits(net: Sequence[Bar], width: float) -> bool:
+    """Whether the names have room side by side in a figure of this width."""
+    return len(net) * (_longest(net) + 1) < width * _CHARACTERS
+
+
 def _names(axis: Any, net: Sequence[Bar]) -> None:
     names = [_short(bar.name) for bar in net]
-    width = axis.figure.get_figwidth() * _CHARACTERS
-    fits = len(net) * (max(map(len, names)) + 1) < width
+    fits = _fits(net, axis.figure.get_figwidth())
     axis.set_xticks(_places(net), names, rotation=0 if fits else 90, fontsize=8)
     axis.tick_params(length=0)
     for spine in axis.spines.values():
@@ -197,6 +217,8 @@ def _caption(graphs: Sequence[Graph], nets: list[list[Bar]]) -> str:
         "Layers with weights, in order, for one sample in float32. Activations: the bytes of a "
         "layer's output, after what normalises and activates it."
     )
+    if any(node.owner != node.path for graph in graphs for node in graph.nodes):
+        text += " Weights that layers share count at the first."
     named = zip(graphs, nets, strict=True)
     blocks = [graph.name for graph, net in named if any(bar.layers > 1 for bar in net)]
     return (

@@ -6,7 +6,7 @@ After Canziani, Paszke and Culurciello (2016), Figure 2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, floor, log10
+from math import ceil, floor, log10, sqrt
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,18 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from netspec.analysis.costs import costs
 from netspec.analysis.published import Protocol, comparable
-from netspec.diagnostics.messages.draw import CannotDraw
-from netspec.diagnostics.raised import NetspecError
 from netspec.draw.structure.labels import human
-from netspec.draw.styles.assumed import sized
+from netspec.draw.styles.assumed import is_counted, uncounted
 from netspec.draw.styles.charts.callouts import annotate
-from netspec.draw.styles.charts.frame import captioned, small_print
+from netspec.draw.styles.charts.frame import captioned, small_print, unit_of
 from netspec.graph.checked import Graph
 
 # Square points that the largest net takes; the smallest bubble can still be seen.
 _LARGEST, _SMALLEST = 1150.0, 14.0
 # The areas of the key, as shares of a round number.
 _KEY = (0.03, 0.3, 1.0)
+# A figure is larger where it names more nets, up to a screen.
+_CROWD, _LARGEST_FIGURE = 36, 1.5
 # Years that are told beside their colours, at most.
 _MOST_YEARS = 12
 
@@ -39,22 +39,27 @@ def bubble(graphs: Sequence[Graph]) -> Figure:
     crowd, there is the most room.
     """
     stated = comparable(graphs, "top1")
-    nets = [(graph, item) for graph, item in stated if isinstance(costs(graph).macs, int)]
+    nets = [(graph, item) for graph, item in stated if is_counted(graph)]
     if not nets:
-        reason = f"the multiply-adds of {stated[0][0].name} are a formula"
-        raise NetspecError(CannotDraw(reason, f"give sizes: {sized(stated[0][0])}"))
+        raise uncounted(stated[0][0])
     protocol = nets[0][1].protocol
     without = "such an error" if len(nets) == len(stated) else "such an error or a fixed size"
-    below = small_print(((graph.name, item.source) for graph, item in nets), graphs, without)
-    figure = captioned(12.5, 7.8, below, _caption(protocol))
+    size = min(max(1.0, sqrt(len(nets) / _CROWD)), _LARGEST_FIGURE)
+    width, sources = 12.5 * size, ((graph.name, item.source) for graph, item in nets)
+    below = small_print(sources, graphs, without, width)
+    figure = captioned(width, 7.8 * size, below, _caption(protocol))
     axis = figure.add_subplot()
     shown = [graph for graph, _ in nets]
     counts = [c.params + c.params_frozen for c in map(costs, shown)]
     scale = _LARGEST / max(*counts, 1)
     areas = np.array([max(_SMALLEST, scale * count) for count in counts])
-    xs = [float(costs(graph).macs) / 1e9 for graph in shown]  # type: ignore[arg-type]
+    macs = [float(costs(graph).macs) for graph in shown]  # type: ignore[arg-type]
+    unit, _, word = unit_of(max(macs))
+    xs = [count / unit for count in macs]
     ys = [100 - item.value("top1") for _, item in nets]  # type: ignore[operator]
     _axes(axis, xs, ys)
+    counted = f"multiply-adds, {word}".rstrip(", ")
+    axis.set_xlabel(f"{counted}, for one sample (logarithmic)")
     _bubbles(figure, axis, [_year(graph) for graph in shown], (xs, ys), areas)
     _key(axis, max(*counts, 1), scale)
     figure.draw_without_rendering()
@@ -79,7 +84,6 @@ def _axes(axis: Any, xs: list[float], ys: list[float]) -> None:
     axis.xaxis.set_major_locator(FixedLocator(_decades(*axis.get_xlim())))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_xlabel("multiply-adds, billions, for one sample (logarithmic)")
     axis.set_yscale("function", functions=(_stretched, _accuracy))
     low, high = _stretched(np.array([min(ys), max(ys)]))
     pad = 0.08 * (high - low) + 0.05

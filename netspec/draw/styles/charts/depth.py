@@ -16,7 +16,9 @@ from netspec.draw.styles.charts.frame import CHARACTERS, PAIR, captioned, small_
 from netspec.graph.checked import Graph
 
 _UPRIGHT = 12
-# Inches of a bar with its name below, at most.
+# Inches of a figure, at least, and what the scales at its sides take.
+_LEAST, _SCALES = 7.5, 1.8
+# Inches of a bar with its name below, at most, where there are so many.
 _WIDEST = 1.7
 # Inches of the chart with names of two lines, or turned names of one inch.
 _HIGH = 4.6
@@ -34,14 +36,15 @@ def depth(graphs: Sequence[Graph], challenge: str = "") -> Figure:
     names = [_label(item) for item in shown]
     wide = max(len(line) for name in names for line in name.split("\n")) / CHARACTERS + 0.1
     # Names that would meet beside each other are turned too.
-    many = len(shown) > _UPRIGHT or wide > _WIDEST
+    many = len(shown) > _UPRIGHT or wide > max(_WIDEST, (_LEAST - _SCALES) / len(shown))
     step = 0.3 if many else max(1.15, wide)
+    width = max(_LEAST, _SCALES + step * len(shown))
     below = small_print(
         ((_caller(item), _source(item)) for item in shown),
         () if challenge else graphs,
         "a top-5 error to compare",
+        width,
     )
-    width = max(7.5, 1.8 + step * len(shown))
     # Names that are turned take height, which bars and line do not lose.
     figure = captioned(width, _HIGH + (max(0.0, wide - 1) if many else 0.0), below, _caption(shown))
     errors = figure.add_subplot()
@@ -105,8 +108,7 @@ def _layer_line(axis: Any, shown: Sequence[Milestone], *, few: bool) -> None:
     counts = [count for _, count in known]
     for i, (place, count) in enumerate(known):
         text = _layers(count, few=few)
-        # Where points are close, labels beside them would meet.
-        align, up = _free_side(counts, i) if few else ("center", True)
+        align, up = _free_side(counts, i, few=few)
         offset = {"right": -1, "left": 4, "center": 0}[align], 7 if up else -7
         axis.annotate(
             text,
@@ -131,11 +133,17 @@ def _layers(count: int, *, few: bool) -> str:
     return f"{count} layer{'s' * (count > 1)}" if count else "shallow"
 
 
-def _free_side(depths: Sequence[int], place: int) -> tuple[str, bool]:
-    """How a label is set so that the line does not run through it, and whether above its point."""
+def _free_side(depths: Sequence[int], place: int, *, few: bool) -> tuple[str, bool]:
+    """How a label is set so that the line does not run through it, and whether above its point.
+
+    Where points are close, one beside its point meets that of the next unless this is higher or lower.
+    """
     slope = 0.1 * max(depths)
-    rises = place + 1 < len(depths) and depths[place + 1] - depths[place] > slope
-    falls = place > 0 and depths[place - 1] - depths[place] > slope
-    if rises and falls:
+    here = depths[place]
+    before = depths[place - 1] - here if place else 0
+    after = depths[place + 1] - here if place + 1 < len(depths) else 0
+    rises, falls = after > slope, before > slope
+    alone = before < -slope if rises else after < -slope
+    if (rises and falls) or ((rises or falls) and not few and not alone):
         return "center", False
     return "right" if rises else "left" if falls else "center", True
