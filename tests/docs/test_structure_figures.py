@@ -22,7 +22,7 @@ LONGEST = {
     "luong_attention": 2.7,
     "rwkv4_430m": 1.7,
     "conv_tasnet": 2.8,
-    # What the way up of a U-Net takes from the way down is named, level by level.
+    # Units whose input a later level reads too are spelt otherwise, and are blocks of their own.
     "ddpm_cifar10": 1.32,
     "stable_diffusion_unet": 1.8,
     # Its steps share their weights, and are written one after the other.
