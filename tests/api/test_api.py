@@ -195,7 +195,7 @@ def test_a_size_is_a_text_or_a_tuple_of_ints():
         for size in ("1x28x28", (1, 28, 28))
     ]
     assert sizes == [(1, 28, 28)] * 2
-    with pytest.raises(NetspecError, match="NS301"):
+    with pytest.raises(NetspecError, match="NS852"):
         netspec.load("lenet5", input=224)
 
 
