@@ -54,7 +54,7 @@ _LEFT_OUT = frozenset({"in", "return_sequences"}) | IMPLIED.keys()
 _AT = re.compile(r"[\w.]+(?:\((?:[^()]|\([^()]*\))*\))?")
 _USUAL = {"kernel": "3"}
 _POOLED = "2"
-_KERNELS = frozenset({"1", "3", "5", "7", "9", "11"})
+KERNELS = frozenset({"1", "3", "5", "7", "9", "11"})
 VALUES = {"True": "yes", "true": "yes", "False": "no", "false": "no", "None": "none"}
 # A name of a tensor, and the word of a call, with the shorthand that may stand in it.
 _NAME = re.compile(r"\s*(?:self\.)?([A-Za-z_]\w*)\s*\Z")
@@ -100,12 +100,11 @@ def translated(step: str) -> Iterator[str]:
         said = _said(kind, apart(inside or ""), order, renamed)
         if said is not None and not known.keys() & said.keys():
             meant.append({**known, **said})
-    needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
-    meant = [said for said in meant if needed <= said.keys()] or (
+    meant = [said for said in meant if not _missing(kind, said)] or (
         [*filter(None, (completed(kind, said) for said in meant))] if word != kind else []
     )
     # Of two orders the one that gives a kernel which nets have.
-    usual = [said for said in meant if square(said.get("kernel", "3")) in _KERNELS]
+    usual = [said for said in meant if square(said.get("kernel", "3")) in KERNELS]
     for said in usual or meant:
         yield written(kind, said)
 
@@ -195,7 +194,7 @@ def _said(
         if not ours or (ours in found and ours != "in"):
             return None
         if ours != "in":
-            found[ours] = _value(value.strip(), ours)
+            found[ours] = meant_value(value.strip(), ours)
     found.pop("in", None)
     return found
 
@@ -209,7 +208,8 @@ def _ours(name: str, kind: str) -> str:
     return meant or ("in" if name in _LEFT_OUT else "")
 
 
-def _value(value: str, name: str) -> str:
+def meant_value(value: str, name: str) -> str:
+    """What an argument of our name is given, in the language's words."""
     value = value.strip("\"'")
     if name in ("act", "norm"):
         word = value.rpartition(".")[2].removesuffix("()")
@@ -221,11 +221,16 @@ def _value(value: str, name: str) -> str:
 
 def completed(kind: str, said: Mapping[str, str]) -> dict[str, str] | None:
     """The arguments with all that a layer needs; figures leave out a usual kernel. None where others miss."""
-    needed = {name for name, param in REGISTRY[kind].params.items() if param.default is MISSING}
-    missing = needed - said.keys()
+    missing = _missing(kind, said)
     if missing <= _USUAL.keys():
         return {**{name: _USUAL[name] for name in missing}, **said}
     return None
+
+
+def _missing(kind: str, said: Mapping[str, str]) -> set[str]:
+    """What a layer needs and nothing was said of."""
+    params = REGISTRY[kind].params
+    return {name for name, param in params.items() if param.default is MISSING} - said.keys()
 
 
 def written(kind: str, said: Mapping[str, str]) -> str:

@@ -8,11 +8,11 @@ is neither ends the reading without a step: nothing is left out that may have me
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 from netspec.diagnostics.suggest import ARGUMENTS, IMPLIED, layer
-from netspec.edits.foreign import VALUES, completed, square, written
+from netspec.edits.foreign import KERNELS, VALUES, completed, meant_value, square, written
 from netspec.foundation.records import record
 from netspec.ops.declare.operator import Operator
 from netspec.ops.declare.params import PAD_WORDS, Choice
@@ -43,23 +43,10 @@ _ARGUMENTS = {
 }
 # Words that only join others.
 _FILLING = frozenset(
-    {"and", "at", "by", "every", "followed", "layer", "layers", "of"}
-    | {
-        "dilated",
-        "kernel",
-        "kernels",
-        "on",
-        "prob",
-        "probability",
-        "size",
-        "strided",
-        "the",
-        "then",
-        "with",
-    }
+    "and at by dilated every followed kernel kernels layer layers of on prob probability size strided"
+    " the then with".split()
 )
 _TIMES = {"once": 1, "twice": 2, "thrice": 3}
-_USUAL = frozenset({"1", "3", "5", "7", "9", "11"})
 # Words that arguments choose among: `bilinear`.
 _CHOSEN = frozenset(
     word
@@ -123,7 +110,7 @@ class _Step:
         loose = list(self.loose)
         assert self.kind is not None
         if self.takes("kernel") and loose:
-            sized = [n for n, value in enumerate(loose) if square(value) in _USUAL or "x" in value]
+            sized = [n for n, value in enumerate(loose) if square(value) in KERNELS or "x" in value]
             free = len(loose) > 1 or not self.takes("width")
             if sized and (free or "x" in loose[0]):
                 yield "kernel", loose.pop(sized[0])
@@ -310,7 +297,7 @@ class _Reader:
         if self.asked == _LEFT_OUT:
             raise _Unread
         if self.asked and step:
-            step.give(self.asked, _value(self.asked, text))
+            step.give(self.asked, meant_value(text, self.asked))
             self.asked = ""
             return tokens[1:]
         if step and self.mark == "-" and step.takes("width") and len(text) == 1:
@@ -393,7 +380,11 @@ def _named(tokens: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
         digits = tokens[1][1] if count == 1 and len(tokens) > 1 and tokens[1][0] == "whole" else ""
         if digits and (found := layer(joined + digits, _layers())):
             return found, tokens[2:]
-        if found := "maxpool" if joined.lower() == "pool" else layer(joined, _layers()):
+        if (
+            found := "maxpool"
+            if joined.lower() in ("pool", "pooling")
+            else layer(joined, _layers())
+        ):
             spelling = REGISTRY[found].spelling if found in REGISTRY else found
             if found in REGISTRY and REGISTRY[found].joins:
                 raise _Unread
@@ -419,19 +410,10 @@ def normalises(word: str) -> bool:
 
 def _choosing(step: _Step, word: str) -> str:
     """The one argument that has a word among those it takes."""
-    params: Iterable[str] = step.kind.params if step.kind else ()
-    assert step.kind is not None or not params
+    params = step.kind.params if step.kind else {}
     found = [
         name
-        for name in params
-        if isinstance(param := step.kind.params[name], Choice)  # type: ignore[union-attr]
-        and word in param.words
-        and step.takes(name)
+        for name, param in params.items()
+        if isinstance(param, Choice) and word in param.words and step.takes(name)
     ]
     return found[0] if len(found) == 1 else ""
-
-
-def _value(name: str, word: str) -> str:
-    if name in ("act", "norm"):
-        return layer(word, REGISTRY) or VALUES.get(word, word)
-    return VALUES.get(word, word.lower())
